@@ -1,0 +1,109 @@
+"""`tradewind costs`: closed-form costs of one architecture or of a whole table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradewind.cli.common import (
+    BatchOption,
+    ConstantOption,
+    ContextOption,
+    DtypeOption,
+    JsonOption,
+    LengthOption,
+    LogitsOption,
+    SpaceOption,
+    console,
+    count,
+    get_space_of_file,
+    make_workload,
+    print_json,
+    print_rows,
+    read_architecture,
+)
+from tradewind.cli.tables import read_architectures
+from tradewind.core import QUANTITIES, UsageError, Workload
+
+if TYPE_CHECKING:
+    from tradewind.spaces import ArchitectureSpace
+
+
+def costs(
+    space: SpaceOption = "gpt2",
+    arch: Annotated[Path | None, typer.Option("--arch", help="JSON file of one architecture.")] = None,
+    archs: Annotated[Path | None, typer.Option("--archs", help="Parquet table, one architecture a row.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Parquet file to write, one column a cost.")] = None,
+    batch: BatchOption = 1,
+    length: LengthOption = 192,
+    context: ContextOption = 0,
+    dtype: DtypeOption = "float32",
+    logits: LogitsOption = "all",
+    sets: ConstantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count parameters, operations, key-value cache and activations without building a model.
+
+    Example: tradewind costs --space gpt2 --arch a.json --length 1024
+
+    Example: tradewind costs --space gpt2 --archs archs.parquet --out costs.parquet
+    """
+    from tradewind import costs as closed_forms
+
+    if (arch is None) == (archs is None):
+        raise UsageError("give either --arch FILE.json for one architecture or --archs FILE.parquet for a table")
+    if archs is not None and out is None:
+        raise UsageError("--archs needs --out FILE.parquet, where the costs of the table are written")
+    if arch is not None and out is not None:
+        raise UsageError("--out belongs to --archs; the costs of one architecture are printed (--json for machines)")
+    if out is not None and out.suffix != ".parquet":
+        raise UsageError(f"--out {out} must end in .parquet, e.g. costs.parquet")
+    place = get_space_of_file(space, sets)
+    workload = make_workload(batch, length, context, dtype, logits)
+    if arch is not None:
+        one = read_architecture(arch, place)
+        values = {q: closed_forms.evaluate(q, one, workload) for q in closed_forms.quantities()}
+        parts = closed_forms.components(one)
+        if as_json:
+            units = {q: QUANTITIES[q].unit for q in values}
+            print_json(
+                {
+                    "id": one.id,
+                    "architecture": one.to_dict(),
+                    "workload": workload.to_dict(),
+                    "costs": values,
+                    "units": units,
+                    "components": parts,
+                }
+            )
+            return
+        rows = [{"cost": q, "value": v, "unit": QUANTITIES[q].unit} for q, v in values.items()]
+        print_rows(rows, f"{one.family} {one.id}: {one.n_layer} layers, d_model {one.d_model}")
+        print_rows([{"component": name, "parameters": count} for name, count in parts.items()])
+        return
+    assert archs is not None
+    assert out is not None
+    _write_table(archs, out, place, workload, as_json)
+
+
+def _write_table(archs: Path, out: Path, place: ArchitectureSpace, workload: Workload, as_json: bool) -> None:
+    import pyarrow as pa
+
+    from tradewind import costs as closed_forms
+    from tradewind.core.files import write_parquet
+
+    read = read_architectures(archs, place)
+    many = read.architectures
+    columns = {q: closed_forms.evaluate(q, many, workload) for q in closed_forms.quantities()}
+    write_parquet(out, pa.table({"id": [one.id for one in many], **columns}))
+    notes = [*read.notes, *([f"columns not read: {', '.join(read.unread)}"] if read.unread else [])]
+    for note in notes:
+        console(err=True).print(note, soft_wrap=True)
+    if as_json:
+        facts = {"rows": len(many), "columns": ["id", *columns], "out": str(out)}
+        print_json(facts | {"unread": list(read.unread), "notes": list(read.notes)})
+    else:
+        told = f"{count(len(many), 'architecture')}, {len(columns)} costs each, written to {out}"
+        console(err=True).print(told, soft_wrap=True)

@@ -1,0 +1,40 @@
+"""`tradewind report`: show a stored study and write its page, figures and frontier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradewind.cli.common import JsonOption, console, print_json
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder that `tradewind search --out` made; it may still be running.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page, figures and architectures (default: RUN/report).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the frontier of a run, and write an HTML page, PNG figures and JSON beside it.
+
+    With --json the report is printed as JSON and files are written only where --out says. The study itself is never
+    changed.
+
+    Example: tradewind report runs/a --out /tmp/a
+    """
+    from tradewind import reports
+
+    data = reports.read(run)
+    if as_json:
+        print_json(reports.document(data))
+        if out is not None:
+            reports.write_report(data, out)
+        return
+    for part in reports.renderables(data):
+        console().print(part)
+    paths = reports.write_report(data, out if out is not None else run / "report")
+    console(err=True).print(f"\nLook at it: {paths[0]}", soft_wrap=True)
+    beside = [path.name for path in paths[1:] if path.parent == paths[0].parent]
+    console(err=True).print(f"Beside it: {', '.join(beside)}; the architectures in frontier/", soft_wrap=True)

@@ -1,0 +1,129 @@
+"""`tradewind search`: run or resume a study and show its frontier."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradewind.cli.common import (
+    BatchOption,
+    ContextOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    LengthOption,
+    LogitsOption,
+    MemoryLimitOption,
+    SeedOption,
+    SetOption,
+    SpaceOption,
+    ThreadsOption,
+    TimeLimitOption,
+    console,
+    get_space,
+    make_workload,
+    print_json,
+    use_device,
+)
+from tradewind.core import Evaluation, StudyError, TradewindError, UsageError
+
+ROWS = 24
+"""Rows of the frontier that are printed; the report has all."""
+
+
+def search(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run; the same command resumes it.")],
+    space: SpaceOption = "gpt2",
+    sets: SetOption = None,
+    device: DeviceOption = "cpu",
+    objectives: Annotated[
+        str, typer.Option("--objectives", help="Comma-separated quantities, e.g. decoder_params,latency_ms@cpu.")
+    ] = "decoder_params,latency_ms,peak_memory_mb",
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="Constraint such as 'decoder_params>=4e6'. Repeatable.")
+    ] = None,
+    algorithm: Annotated[
+        str, typer.Option("--algorithm", help="How to search: calibrated, exact, lts, random...")
+    ] = "calibrated",
+    setting: Annotated[
+        list[str] | None, typer.Option("--setting", help="Setting of the algorithm, e.g. population=50. Repeatable.")
+    ] = None,
+    budget: Annotated[int, typer.Option("--budget", help="Evaluations of the whole study.", min=1)] = 60,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = 1,
+    batch: BatchOption = 1,
+    length: LengthOption = 192,
+    context: ContextOption = 0,
+    dtype: DtypeOption = "float32",
+    logits: LogitsOption = "all",
+    time_limit: TimeLimitOption = 120.0,
+    memory_limit: MemoryLimitOption = None,
+    baseline: Annotated[
+        bool, typer.Option("--baseline/--no-baseline", help="Measure homogeneous models of growing depth beside.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Search a space for the Pareto frontier, measured on a device. Ctrl-C or a crash loses nothing: run it again.
+
+    Exit status 1 if no candidate could be evaluated; the commonest reasons are told.
+
+    Example: tradewind search --space gpt2 --device cpu --budget 60 --seed 0 --out runs/a
+    """
+    from tradewind.studies import Study
+
+    place = get_space(space, sets)
+    study = Study.create(
+        out,
+        space=place,
+        objectives=objectives,
+        device=use_device(device),
+        algorithm=algorithm,
+        settings=_settings(setting or []),
+        constraints=tuple(where or ()),
+        seed=seed,
+        workload=make_workload(batch, length, context, dtype, logits),
+        device_options={"threads": threads, "time_limit_s": time_limit, "memory_limit_mb": memory_limit},
+        baselines=baseline,
+        resume=True,
+    )
+    try:
+        study.run(budget=budget, progress=not as_json)
+    except KeyboardInterrupt:
+        done = len(study.evaluations())
+        raise StudyError(f"stopped; {done} evaluations are kept in {out}, and the same command goes on") from None
+    frontier, status = study.frontier(), study.status()
+    if as_json:
+        print_json({"run": str(out), "status": status, "frontier": frontier.to_rows()})
+    if status["failed"] == status["evaluations"]:
+        why = _reasons(study.evaluations()) or status["note"]
+        raise TradewindError(f"none of {status['evaluations']} evaluations has a value for every objective: {why}")
+    if as_json:
+        return
+    console().print(frontier.table(ROWS))
+    console(err=True).print(f"{len(frontier)} of {status['evaluations']} evaluated are on the frontier, kept in {out}.")
+    console(err=True).print(f"Look at it: tradewind report {out}")
+
+
+def _reasons(evaluations: Sequence[Evaluation]) -> str:
+    """The commonest kinds of failure, each with how often it was met and its first reason."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for evaluation in evaluations:
+        failed = {m.reason.partition(":")[0]: m.reason for m in evaluation.measurements.values() if not m.ok}
+        counts.update(failed.keys())
+        first = failed | first
+    return "; ".join(f"{n} times {first[kind]}" for kind, n in counts.most_common(3))
+
+
+def _settings(texts: list[str]) -> dict[str, str]:
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"--setting {text!r} is not NAME=VALUE; write for example --setting population=50")
+        settings[name.strip()] = value.strip()
+    return settings

@@ -1,0 +1,221 @@
+"""The exact frontier of a whole space for layerwise objectives: no sampling, a proof by dynamic programming.
+
+For every combination of outer genes the non-dominated partial networks are grown layer by layer
+(`tradewind.pareto.layerwise`); at each depth of the space they are complete networks, whose objectives are compared
+with all others. A constraint is carried along as one more thing to be good at, so that no feasible optimum is lost to
+an infeasible network, and applied to complete networks only.
+
+Symbols: F frontier points, M objectives.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from tradewind.core import Architecture, ArchitectureBatch, Constraint, Objective, UsageError
+from tradewind.core.layerwise import LayerTerm, Layerwise
+from tradewind.pareto.dominance import nondominated_mask, oriented
+from tradewind.pareto.layerwise import Stage, choices_of, stages
+
+MOST_NETWORKS = 2_000_000
+"""Partial networks of one stage beyond which the search gives up rather than fill the memory."""
+
+
+class LayeredSpace(Protocol):
+    """A space whose members are a depth, outer genes and a free choice for each layer."""
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Allowed numbers of layers."""
+        ...
+
+    def layer_options(self) -> Any:
+        """For every combination of outer genes, the one-layer architectures that carry them."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExactFrontier:
+    """The non-dominated values of a space, each with one architecture that has them.
+
+    `values` has shape (F, M), in the objectives' own units, best in the first objective first; no two rows are equal.
+    Networks that differ but have equal totals in every term are represented by one of them.
+    """
+
+    objectives: tuple[Objective, ...]
+    architectures: tuple[Architecture, ...]
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+
+def parts_needed(
+    objectives: Sequence[Objective], parts: Mapping[str, Layerwise], constraints: Sequence[Constraint] = ()
+) -> dict[str, Layerwise]:
+    """The layerwise forms of the objectives and constrained quantities, by name; `UsageError` for a missing one.
+
+    >>> from tradewind.core import parse_objectives
+    >>> from tradewind.costs.layerwise import closed_form
+    >>> list(parts_needed(parse_objectives("flops"), {name: closed_form(name) for name in ("params", "flops")}))
+    ['flops']
+    """
+    wanted = dict.fromkeys((*(o.name for o in objectives), *(c.objective.name for c in constraints)))
+    for name in wanted:
+        if name not in parts:
+            raise UsageError(
+                f"{name} cannot be taken apart into layers, so its frontier cannot be computed exactly; search with "
+                "another algorithm, or predict it with a calibrated device"
+            )
+    return {name: parts[name] for name in wanted}
+
+
+def exact_frontier(
+    space: LayeredSpace,
+    objectives: Sequence[Objective],
+    parts: Mapping[str, Layerwise],
+    constraints: Sequence[Constraint] = (),
+    epsilon: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> ExactFrontier:
+    """The exact frontier of `space`, or one within the factor 1 + `epsilon` of it in every term.
+
+    It is empty where no architecture satisfies the constraints.
+
+    `parts` maps the name of every objective and of every constrained quantity to its layerwise form. One whose terms
+    differ from depth to depth has ``at_depth(n_layer)``; then every depth is searched by itself. `progress` is called
+    with the combinations of outer genes done and their number. Raises `UsageError` for a missing form, and where
+    the partial networks outgrow the memory (a larger `epsilon` keeps fewer).
+
+    >>> from tradewind import spaces
+    >>> from tradewind.core import parse_objectives
+    >>> from tradewind.costs.layerwise import closed_form
+    >>> space = spaces.get("gpt2", n_layer="2..3", d_model="128,256", d_inner="512..1024:256")
+    >>> objectives = parse_objectives("decoder_params,flops")
+    >>> front = exact_frontier(space, objectives, {o.name: closed_form(o.quantity) for o in objectives})
+    >>> len(front), front.values[0].tolist()
+    (24, [2369792.0, 5959680000.0])
+    """
+    parts = parts_needed(objectives, parts, constraints)
+    found: list[_Front] = []
+    rows = list(itertools.product(space.layer_options(), _by_depth(parts, space.depths)))
+    for index, (options, (depths, known)) in enumerate(rows):
+        found.append(_front_of(options, depths, objectives, known, constraints, epsilon))
+        # Merging now and then bounds the memory without comparing everything at every step.
+        if len(found) > 16 or index == len(rows) - 1:
+            found = _merge(found)
+        if progress is not None:
+            progress(index + 1, len(rows))
+    values = np.concatenate([np.empty((0, len(objectives))), *(front.values for front in found)])
+    networks = [network for front in found for network in front.networks()]
+    order = np.lexsort(values.T[::-1])
+    architectures = tuple(networks[i] for i in order)
+    return ExactFrontier(tuple(objectives), architectures, oriented(values[order], objectives))
+
+
+def _by_depth(
+    parts: Mapping[str, Layerwise], depths: Sequence[int]
+) -> list[tuple[Sequence[int], Mapping[str, Layerwise]]]:
+    """What to search together: all depths, or each alone with the parts as they are at it."""
+    if not any(hasattr(part, "at_depth") for part in parts.values()):
+        return [(depths, parts)]
+    return [
+        ((depth,), {n: part.at_depth(depth) if hasattr(part, "at_depth") else part for n, part in parts.items()})
+        for depth in depths
+    ]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Front:
+    """Complete networks of one combination of outer genes: oriented values (F, M), and where each stands."""
+
+    options: ArchitectureBatch
+    history: Sequence[Stage]
+    values: np.ndarray
+    depth: np.ndarray
+    index: np.ndarray
+
+    def take(self, mask: np.ndarray) -> _Front:
+        return dataclasses.replace(self, values=self.values[mask], depth=self.depth[mask], index=self.index[mask])
+
+    def networks(self) -> list[Architecture]:
+        found: list[Any] = [None] * len(self.values)
+        for depth in np.unique(self.depth).tolist():
+            rows = np.flatnonzero(self.depth == depth)
+            made = _networks(self.options, choices_of(self.history[:depth], self.index[rows]))
+            for row, network in zip(rows.tolist(), made, strict=True):
+                found[row] = network
+        return found
+
+
+def _front_of(
+    options: ArchitectureBatch,
+    depths: Sequence[int],
+    objectives: Sequence[Objective],
+    parts: Mapping[str, Layerwise],
+    constraints: Sequence[Constraint],
+    epsilon: float,
+) -> _Front:
+    terms: list[LayerTerm] = []
+    for objective in objectives:
+        terms += _towards(parts[objective.name].terms(options), objective.minimise)
+    for constraint in constraints:
+        terms += _towards(parts[constraint.objective.name].terms(options), constraint.relation.startswith("<"))
+    history: list[Stage] = []
+    values, depth, index = [np.empty((0, len(objectives)))], [np.empty(0, int)], [np.empty(0, int)]
+    for stage in stages(terms, max(depths), epsilon):
+        history.append(stage)
+        if len(stage) > MOST_NETWORKS:
+            raise UsageError(
+                f"{len(stage):,} partial networks of {stage.n_layer} layers are non-dominated, more than "
+                f"{MOST_NETWORKS:,}; allow an epsilon (e.g. 0.01) or narrow the space"
+            )
+        if stage.n_layer not in depths:
+            continue
+        column = {name: parts[name].value(options, stage.n_layer, stage.totals) for name in parts}
+        points = oriented(np.column_stack([column[o.name] for o in objectives]), objectives)
+        holds = np.ones(len(stage), dtype=bool)
+        for constraint in constraints:
+            holds &= np.array([constraint.holds(value) for value in column[constraint.objective.name]])
+        kept = np.flatnonzero(holds)
+        kept = kept[nondominated_mask(points[kept])] if len(kept) else kept
+        values.append(points[kept])
+        depth.append(np.full(len(kept), stage.n_layer))
+        index.append(kept)
+    return _Front(options, history, np.concatenate(values), np.concatenate(depth), np.concatenate(index))
+
+
+def _towards(terms: Sequence[LayerTerm], minimise: bool) -> list[LayerTerm]:
+    """The terms as something to minimise: turned round where the objective is to be large."""
+    return [term if minimise else dataclasses.replace(term, rising=not term.rising) for term in terms]
+
+
+def _merge(fronts: Sequence[_Front]) -> list[_Front]:
+    """The fronts without the points that another front dominates or repeats; empty fronts are dropped."""
+    values = np.concatenate([front.values for front in fronts])
+    if not len(values):
+        return []
+    _, first = np.unique(values, axis=0, return_index=True)
+    mask = np.zeros(len(values), dtype=bool)
+    mask[first[nondominated_mask(values[first])]] = True
+    ends = np.cumsum([len(front.values) for front in fronts])
+    parts = np.split(mask, ends[:-1])
+    return [front.take(part) for front, part in zip(fronts, parts, strict=True) if part.any()]
+
+
+def _networks(options: ArchitectureBatch, choices: np.ndarray) -> list[Architecture]:
+    """The architectures whose layers are the chosen rows of `options`, `choices` (n, layers)."""
+    first = options[0]
+    shared = {field.name: getattr(first, field.name) for field in dataclasses.fields(first)}
+    names = first.per_layer_fields()
+    columns = [options.columns[name][choices, 0].tolist() for name in names]
+    # Layers of members of the space, which are valid: checking each again takes most of the time of a large frontier.
+    return [
+        type(first).of_valid({**shared, **{name: tuple(cells) for name, cells in zip(names, layers, strict=True)}})
+        for layers in zip(*columns, strict=True)
+    ]

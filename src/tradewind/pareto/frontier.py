@@ -1,0 +1,190 @@
+"""Frontier: the non-dominated evaluations of a study, with queries, hypervolume, tables and export."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from tradewind.core import Constraint, Evaluation, Objective, UsageError, parse_objectives, unknown
+from tradewind.pareto import export
+from tradewind.pareto.dominance import nondominated_mask, oriented
+from tradewind.pareto.indicators import hypervolume, reference_point
+from tradewind.pareto.wording import short
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.table import Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Frontier(Sequence[Evaluation]):
+    """A sequence of evaluations, best first by the first objective; make it with `Frontier.of`.
+
+    `evaluations` are the non-dominated ones, `values` (N, M) their objectives in their own units.
+
+    >>> from tradewind.core import GPT2, Measurement
+    >>> def trial(i, params, ms):
+    ...     arch = GPT2(d_model=64, n_head=(2,) * (i + 1), d_inner=(128,) * (i + 1))
+    ...     return Evaluation(i, arch, {"decoder_params": Measurement.of(params, "parameters"),
+    ...                                 "latency_ms@cpu": Measurement.of(ms, "ms")})
+    >>> front = Frontier.of([trial(0, 5, 9.0), trial(1, 8, 20.0), trial(2, 4, 30.0)], "decoder_params,latency_ms@cpu")
+    >>> front.values.tolist(), front.best("decoder_params", latency_ms=("<=", 10)).index
+    ([[8.0, 20.0], [5.0, 9.0]], 0)
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    objectives: tuple[Objective, ...]
+    values: np.ndarray = dataclasses.field(repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        evaluations: Iterable[Evaluation],
+        objectives: Sequence[str | Objective] | str,
+        constraints: Sequence[str | Constraint] = (),
+    ) -> Frontier:
+        """The frontier of finished evaluations.
+
+        Only `feasible` evaluations take part. Evaluations of equal values are all kept; ties in the first objective are
+        ordered by the next ones, then by evaluation index.
+        """
+        wanted = parse_objectives(objectives)
+        kept = feasible(evaluations, wanted, constraints)
+        values = [row for e in kept if (row := e.values(wanted)) is not None]
+        points = oriented(np.array(values, dtype=np.float64).reshape(len(kept), len(wanted)), wanted)
+        front = np.flatnonzero(nondominated_mask(points))
+        order = sorted(front.tolist(), key=lambda i: (*points[i].tolist(), kept[i].index))
+        return cls(tuple(kept[i] for i in order), wanted, oriented(points[order], wanted))
+
+    def __len__(self) -> int:
+        return len(self.evaluations)
+
+    @overload
+    def __getitem__(self, key: int) -> Evaluation: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Evaluation, ...]: ...
+    def __getitem__(self, key: Any) -> Any:
+        return self.evaluations[key]
+
+    def hypervolume(self, reference: Sequence[float] | None = None) -> float:
+        """Volume between the frontier and a reference point in the objectives' own units and order.
+
+        Without one, `reference_point` of the frontier itself is used: good for one number in a log, not for comparing
+        frontiers, which need one shared reference. 0 for an empty frontier.
+        """
+        if not len(self):
+            return 0.0
+        points = oriented(self.values, self.objectives)
+        corner = reference_point(points) if reference is None else oriented([list(reference)], self.objectives)[0]
+        return hypervolume(points, corner)
+
+    def best(
+        self,
+        objective: str | Objective,
+        *,
+        where: Sequence[str | Constraint] = (),
+        **bounds: tuple[str, float],
+    ) -> Evaluation:
+        """The evaluation with the best value of `objective` among those that satisfy every bound.
+
+        Bounds are constraints, ``where=["latency_ms<=50"]``, or keywords, ``latency_ms=("<=", 50)``; a device goes
+        into the text, or into the key: ``**{"latency_ms@cpu": ("<=", 50)}``. Any measured quantity may be asked for,
+        not only the objectives. Ties go to the earlier one in the frontier. Raises `UsageError`, with the nearest
+        value that exists, when nothing satisfies the bounds.
+        """
+        if not len(self):
+            raise UsageError("the frontier is empty: no evaluation has a value for every objective yet")
+        goal = self._measured(objective)
+        limits = [self._bound(text) for text in where]
+        limits += [self._bound(f"{name}{relation}{bound}") for name, (relation, bound) in bounds.items()]
+        having = [e for e in self.evaluations if e.values([goal]) is not None]
+        allowed = [e for e in having if all(_holds(e, limit) for limit in limits)]
+        if not allowed:
+            raise UsageError(_nothing_satisfies(having, limits))
+        return min(allowed, key=lambda e: float(oriented([e.values([goal])], [goal])[0, 0]))
+
+    def table(self, limit: int | None = None) -> Table:
+        """A rich table, one row an evaluation: shape of the architecture and every objective with its spread."""
+        return export.table(self, limit)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Plain data, one dictionary an evaluation: rank, id, evaluation index, architecture, measurements."""
+        return export.rows(self)
+
+    def to_arrow(self) -> pa.Table:
+        """One flat row an evaluation: the architecture's fields, and value and spread of every measurement."""
+        return export.arrow(self)
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Write ``<rank>-<id>.json`` for each architecture, ``frontier.json`` and ``frontier.parquet``, atomically."""
+        return export.write(self, Path(folder))
+
+    def _measured(self, wanted: str | Objective) -> Objective:
+        """The objective meant by a name; a device quantity without a device means the one it was measured on."""
+        names = list(dict.fromkeys(name for e in self.evaluations for name in e.measurements))
+        if isinstance(wanted, str) and "@" not in wanted:
+            places = [name for name in names if name.partition("@")[0] == wanted]
+            if len(places) > 1:
+                raise UsageError(f"{wanted} was measured on several devices; write one of {', '.join(places)}")
+            wanted = places[0] if places else wanted
+        if str(wanted) not in names:
+            raise unknown("measured quantity", wanted, names)
+        return Objective.parse(wanted)
+
+    def _bound(self, bound: str | Constraint) -> Constraint:
+        if isinstance(bound, Constraint):
+            return dataclasses.replace(bound, objective=self._measured(bound.objective))
+        parsed = Constraint.parse(bound, device="any")
+        name = parsed.objective.name if "@" in bound else parsed.objective.quantity
+        return dataclasses.replace(parsed, objective=self._measured(name))
+
+
+def feasible(
+    evaluations: Iterable[Evaluation], objectives: Sequence[Objective], constraints: Sequence[str | Constraint] = ()
+) -> list[Evaluation]:
+    """The evaluations with a finite value for every objective that satisfy every constraint, in their order.
+
+    Failed and invalid ones have no value; an evaluation without the quantity of a constraint does not satisfy it. A
+    constraint on a device quantity without a device means the device of the objectives.
+    """
+    bounds = [Constraint.parse(c, _only_device(objectives)) for c in constraints]
+    return [
+        e
+        for e in evaluations
+        if (row := e.values(objectives)) is not None
+        and np.isfinite(row).all()
+        and all(_holds(e, bound) for bound in bounds)
+    ]
+
+
+def _only_device(objectives: Sequence[Objective]) -> str | None:
+    devices = {objective.device for objective in objectives if objective.device}
+    return devices.pop() if len(devices) == 1 else None
+
+
+def _holds(evaluation: Evaluation, bound: Constraint) -> bool:
+    value = evaluation.values([bound.objective])
+    return value is not None and bound.holds(value[0])
+
+
+def _nothing_satisfies(evaluations: Sequence[Evaluation], limits: Sequence[Constraint]) -> str:
+    """The sentence that says how near each bound comes to being met, while the others hold where that is possible."""
+    reasons = []
+    for limit in limits:
+        others = [other for other in limits if other is not limit]
+        pool = [e for e in evaluations if all(_holds(e, other) for other in others)]
+        values = [v[0] for e in pool or evaluations if (v := e.values([limit.objective])) is not None]
+        if values:
+            nearest = min(values) if limit.relation.startswith("<") else max(values)
+            condition = f" (with {' and '.join(map(str, others))})" if pool and others else ""
+            reasons.append(f"{limit.objective} comes to {short(nearest)} {limit.objective.unit}{condition}")
+    wanted = " and ".join(map(str, limits))
+    nearest_values = f"; at best {', '.join(reasons)}" if reasons else ""
+    return (
+        f"nothing on the frontier ({len(evaluations)} evaluations) has {wanted}{nearest_values}: "
+        "relax a bound or search on"
+    )

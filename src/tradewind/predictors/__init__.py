@@ -1,0 +1,1 @@
+"""Fitted models of cost and quality, additive over layers, with their uncertainty."""

@@ -1,0 +1,56 @@
+"""Transformer blocks as programs of primitive operations: plain data, its meaning, identity, and mutations. No torch.
+
+>>> from tradewind import programs
+>>> block = programs.primer_ez()
+>>> len(programs.resolve(block).nodes), programs.diff(programs.transformer(), block)[-1]
+(41, 'inserted SQUARE after MAX in relu of feed-forward')
+"""
+
+from tradewind.programs.causality import check_causal, first_leak
+from tradewind.programs.difference import diff
+from tradewind.programs.errors import (
+    InvalidProgramError,
+    ProgramCausalityError,
+    ProgramShapeError,
+    ProgramTooLargeError,
+)
+from tradewind.programs.functional import fingerprint
+from tradewind.programs.graph import Graph, Node, Width
+from tradewind.programs.inlining import Row, listing
+from tradewind.programs.interpreter import interpret, random_weights
+from tradewind.programs.mutation import MUTATIONS, mutate
+from tradewind.programs.operations import OPERATIONS, Operation
+from tradewind.programs.program import Instruction, Program, Subprogram
+from tradewind.programs.resolution import canonical_hash, resolve
+from tradewind.programs.seeds import evolved, primer, primer_ez, transformer
+
+__all__ = [
+    "MUTATIONS",
+    "OPERATIONS",
+    "Graph",
+    "Instruction",
+    "InvalidProgramError",
+    "Node",
+    "Operation",
+    "Program",
+    "ProgramCausalityError",
+    "ProgramShapeError",
+    "ProgramTooLargeError",
+    "Row",
+    "Subprogram",
+    "Width",
+    "canonical_hash",
+    "check_causal",
+    "diff",
+    "evolved",
+    "fingerprint",
+    "first_leak",
+    "interpret",
+    "listing",
+    "mutate",
+    "primer",
+    "primer_ez",
+    "random_weights",
+    "resolve",
+    "transformer",
+]

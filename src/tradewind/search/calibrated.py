@@ -1,0 +1,178 @@
+"""Calibrated search: measure a few well-chosen networks, fit the device's prices, search exactly, measure, refit.
+
+The cost of a network is nearly additive over its layers, so a few dozen measurements fix a model of it
+(`tradewind.predictors.cost_model`), and the frontier of the model over the whole space can be computed exactly
+(`tradewind.pareto.exact`). What remains is to measure the networks of that frontier which add most to the measured
+one, to fit again with them, and to stop when two rounds have changed nothing. Only measured values count in the result;
+the model only says where to look.
+
+Everything is a function of the problem, the settings and the evaluations in their order: round r is planned from the
+evaluations before it, whatever has been told since.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from tradewind.core import Evaluation, Objective, Problem, UsageError
+from tradewind.core.layerwise import Layerwise
+from tradewind.pareto import exact_frontier, hypervolume, nondominated_mask, oriented, reference_point
+from tradewind.predictors.cost_model import FEWEST, CostModel, fit_cost_model
+from tradewind.predictors.features import QUANTITIES
+from tradewind.search.base import AskTell
+from tradewind.search.designed import designed
+from tradewind.search.settings import Settings, setting
+from tradewind.search.spread import farthest_first, greedy_hypervolume, unit_range
+
+SHORTLIST = 400
+"""Points of the predicted frontier, spread over it, among which the next to measure are chosen by hypervolume."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibratedSettings(Settings):
+    """Settings of `Calibrated`."""
+
+    measurements: int = setting(24, "networks measured to fit the first model", low=4)
+    round: int = setting(8, "networks measured before the model is fitted again", low=1)
+    patience: int = setting(2, "rounds without gain after which the search ends; 0: never", low=0)
+    tolerance: float = setting(1e-3, "relative gain in hypervolume below which a round gained nothing", low=0.0)
+    epsilon: float = setting(0.0, "allowed relative shortfall of the predicted frontier; 0 is exact", low=0.0, high=1.0)
+
+
+class Calibrated(AskTell):
+    """Fit a device's prices to few measurements, search the whole space exactly on them, measure what is best.
+
+    Objectives are closed forms and quantities of a device that have a physical model; `UsageError` names one that is
+    neither. See the module's text for the method.
+
+    >>> import numpy as np
+    >>> from tradewind import spaces
+    >>> from tradewind.core import Problem, parse_objectives
+    >>> from tradewind.costs.layerwise import closed_form
+    >>> objectives = parse_objectives("decoder_params,latency_ms@cpu")
+    >>> parts = {"decoder_params": closed_form("decoder_params")}
+    >>> problem = Problem(spaces.get("gpt2"), objectives, 0, lambda c: np.ones(len(c), bool), layerwise=parts)
+    >>> len(Calibrated(problem).ask(50))
+    24
+    """
+
+    settings_type = CalibratedSettings
+    judges_constraints = True
+    settings: CalibratedSettings
+
+    def __init__(self, problem: Problem, settings: Settings | None = None) -> None:
+        super().__init__(problem, settings)
+        self._log: list[Evaluation] = []
+        self._plan = lru_cache(maxsize=None)(self._make_plan)
+        self._settled = lru_cache(maxsize=None)(self._is_settled)
+        wanted = {o.name: o for o in (*problem.objectives, *(c.objective for c in problem.constraints))}
+        self._fitted = [o for name, o in wanted.items() if name not in problem.layerwise]
+        for objective in self._fitted:
+            if objective.quantity not in QUANTITIES:
+                raise UsageError(
+                    f"{objective} is neither a closed form nor a quantity with a physical model "
+                    f"({', '.join(QUANTITIES)}); search for it with another algorithm, e.g. lts"
+                )
+
+    def propose(self, position: int) -> Any | None:
+        """A network of the design, then of the rounds; None while a round's results are awaited, or at the end.
+
+        Where nothing planned is left, as in a space whose frontier has been measured, a random new one.
+        """
+        number, place = divmod(position - self.settings.measurements, self.settings.round)
+        if number < 0:
+            planned, place = self._design, position
+        elif self.told < position - place or self._settled(number):
+            return None
+        else:
+            planned = self._plan(number)
+        # A planned network may have been measured beside the search (a baseline): the next one takes its place.
+        chosen = next((arch for arch in planned[place:] if arch.id not in self.seen), None)
+        return chosen or self.fresh.draw(self.seen, "calibrated", position)
+
+    def learn(self, evaluation: Evaluation) -> None:
+        """Keep it for the next fit."""
+        self._log.append(evaluation)
+
+    def models(self, told: int | None = None) -> dict[str, CostModel]:
+        """The models fitted to the first `told` evaluations (all, if not given), by objective name."""
+        return {objective.name: self._fit(objective, self._log[:told]) for objective in self._fitted}
+
+    @cached_property
+    def _design(self) -> list[Any]:
+        return designed(self.problem, self.fresh, self.settings.measurements)
+
+    def _make_plan(self, number: int) -> list[Any]:
+        """Networks to measure in a round, planned from all evaluations before it."""
+        problem, told = self.problem, self.settings.measurements + number * self.settings.round
+        before = self._log[:told]
+        measured = self._points(before)
+        if any(len(self._known(o, before)) < FEWEST for o in self._fitted):
+            return []
+        models = {o.name: self._fit(o, before).layerwise() for o in self._fitted}
+        parts: dict[str, Layerwise] = {**problem.layerwise, **models}
+        front = exact_frontier(
+            problem.space,  # type: ignore[arg-type]
+            problem.objectives,
+            parts,
+            problem.constraints,
+            self.settings.epsilon,
+        )
+        known = {evaluation.candidate.id for evaluation in before}
+        new = [i for i, arch in enumerate(front.architectures) if arch.id not in known]
+        new = [
+            i for i, holds in zip(new, problem.feasible([front.architectures[i] for i in new]), strict=True) if holds
+        ]
+        if not new:
+            return []
+        predicted = oriented(front.values, problem.objectives)[new]
+        best = measured[nondominated_mask(measured)] if len(measured) else measured
+        scale = np.vstack([predicted, best])
+        predicted, best = unit_range(predicted, scale), unit_range(best, scale)
+        short = farthest_first(predicted, SHORTLIST)
+        picks = greedy_hypervolume(
+            predicted[short], self.settings.round, best, reference_point(np.vstack([predicted[short], best]))
+        )
+        chosen = [short[i] for i in picks]
+        if len(chosen) < self.settings.round:
+            rest = [i for i in farthest_first(predicted, len(chosen) + self.settings.round, best) if i not in chosen]
+            chosen += rest[: self.settings.round - len(chosen)]
+        return [front.architectures[new[i]] for i in chosen]
+
+    def _is_settled(self, number: int) -> bool:
+        """Whether none of the last `patience` rounds before this one gained as much as the tolerance."""
+        patience, size = self.settings.patience, self.settings.round
+        told = self.settings.measurements + number * size
+        measured = self._points(self._log[:told])
+        if not patience or number < patience or not len(measured):
+            return False
+        corner = reference_point(measured)
+        volumes = [hypervolume(self._points(self._log[: told - back * size]), corner) for back in range(patience + 1)]
+        return all(before >= now * (1 - self.settings.tolerance) for now, before in itertools.pairwise(volumes))
+
+    def _points(self, evaluations: list[Evaluation]) -> np.ndarray:
+        """Oriented objective values of the evaluations that have them all and hold the constraints, (N, M)."""
+        rows = []
+        for evaluation in evaluations:
+            values = evaluation.values(self.problem.objectives)
+            bounds = [evaluation.values([c.objective]) for c in self.problem.constraints]
+            holds = all(b is None or c.holds(b[0]) for b, c in zip(bounds, self.problem.constraints, strict=True))
+            if values is not None and holds:
+                rows.append(values)
+        return oriented(np.array(rows, dtype=float).reshape(-1, len(self.problem.objectives)), self.problem.objectives)
+
+    def _fit(self, objective: Objective, evaluations: list[Evaluation]) -> CostModel:
+        known = self._known(objective, evaluations)
+        archs, values = [arch for arch, _ in known], [value for _, value in known]
+        return fit_cost_model(objective.quantity, archs, values, self.problem.workload)
+
+    @staticmethod
+    def _known(objective: Objective, evaluations: list[Evaluation]) -> list[tuple[Any, float]]:
+        """The candidates with a positive value of an objective, and these values."""
+        pairs = [(e.candidate, e.values([objective])) for e in evaluations]
+        return [(arch, values[0]) for arch, values in pairs if values is not None and values[0] > 0]

@@ -1,0 +1,20 @@
+"""Spaces of architectures as plain data: sample, count, enumerate, validate, mutate, cross over, encode, narrow."""
+
+from tradewind.spaces.baselines import Baseline
+from tradewind.spaces.choices import Range, parse_choices
+from tradewind.spaces.dimension import Dimension, Rule
+from tradewind.spaces.registry import describe, from_dict, get, names
+from tradewind.spaces.space import ArchitectureSpace
+
+__all__ = [
+    "ArchitectureSpace",
+    "Baseline",
+    "Dimension",
+    "Range",
+    "Rule",
+    "describe",
+    "from_dict",
+    "get",
+    "names",
+    "parse_choices",
+]

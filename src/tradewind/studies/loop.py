@@ -1,0 +1,104 @@
+"""The search loop: ask, check, evaluate, hand out, tell. Without storage it runs a study in memory.
+
+One candidate at a time: an algorithm's next proposal is a pure function of the evaluations told before it, so a log
+that is told again continues exactly as if it had never stopped, wherever it was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from tradewind.core import Algorithm, Evaluation, Evaluator, Measurement, Measurements, SpaceExhaustedError
+from tradewind.evaluators import Limits
+from tradewind.studies.clock import seconds
+from tradewind.studies.records import only, storable
+
+_NO_LIMITS = Limits()
+
+Launch = Callable[[Any], Measurements | None]
+"""Called before a candidate is evaluated; measurements, if it must not be evaluated but recorded as these."""
+
+
+def search(
+    algorithm: Algorithm,
+    evaluator: Evaluator,
+    *,
+    budget: int,
+    limits: Limits = _NO_LIMITS,
+    history: Sequence[Evaluation] = (),
+    known: Iterable[Evaluation] = (),
+    launch: Launch | None = None,
+) -> Iterator[Evaluation]:
+    """Yield new evaluations until there are `budget` of them, `history` included, or the space is exhausted.
+
+    The algorithm is told `history` first. Each evaluation is told to it after the caller has taken it, so what was
+    stored and what was told never differ. A candidate that is in `history` or `known` already is not measured again:
+    its measurements are used once more. One that breaks a cheap constraint is recorded as invalid, unmeasured. One that
+    breaks a measured constraint is told without values, unless the algorithm has a true `judges_constraints`.
+
+    >>> from tradewind.core import GPT2
+    >>> from tradewind.evaluators import FormulaEvaluator
+    >>> class Deeper:
+    ...     depth = 1
+    ...     def ask(self, n=1): return [GPT2(d_model=64, n_head=(2,) * self.depth, d_inner=(128,) * self.depth)]
+    ...     def tell(self, evaluations): self.depth += len(evaluations)
+    >>> [e.measurements["params"].value for e in search(Deeper(), FormulaEvaluator("params"), budget=2)]
+    [3315584, 3349056]
+    """
+    seen = {e.candidate.id: e.measurements for e in (*known, *history)}
+    as_told = (lambda e: e) if getattr(algorithm, "judges_constraints", False) else limits.as_told
+    algorithm.tell([as_told(e) for e in history])
+    start = 1 + max((e.index for e in history), default=-1)
+    for index in range(start, start + budget - len(history)):
+        candidate = _ask(algorithm)
+        if candidate is None:
+            return
+        evaluation = evaluate(candidate, index, "search", evaluator, limits=limits, seen=seen, launch=launch)
+        seen[candidate.id] = evaluation.measurements
+        yield evaluation
+        algorithm.tell([as_told(evaluation)])
+
+
+def evaluate(
+    candidate: Any,
+    index: int,
+    role: str,
+    evaluator: Evaluator,
+    *,
+    limits: Limits = _NO_LIMITS,
+    seen: dict[str, Measurements] | None = None,
+    launch: Launch | None = None,
+) -> Evaluation:
+    """The evaluation of one candidate, measured only if it has to be.
+
+    Its seconds are those that it took: not those that the evaluator says it waited for the machine (`waited_s`).
+    """
+    found = (seen or {}).get(candidate.id)
+    if found is not None:
+        return Evaluation(index, candidate, found, role)
+    if not limits.feasible([candidate])[0]:
+        reason = f"constraint: breaks {' or '.join(map(str, limits.cheap))}"
+        return Evaluation(
+            index, candidate, {o.name: Measurement.invalid(reason, o.unit) for o in evaluator.objectives}, role
+        )
+    found = launch(candidate) if launch is not None else None
+    before = seconds() - _waited(evaluator)
+    if found is None:
+        found = only(evaluator.evaluate([candidate]))
+    spent = seconds() - _waited(evaluator) - before
+    return Evaluation(index, candidate, storable(found, evaluator.objectives), role, max(0.0, spent))
+
+
+def _waited(evaluator: Evaluator) -> float:
+    waited: float = getattr(evaluator, "waited_s", 0.0)
+    return waited
+
+
+def _ask(algorithm: Algorithm) -> Any | None:
+    """The next candidate; None when there is none."""
+    try:
+        proposals = algorithm.ask(1)
+    except SpaceExhaustedError:
+        return None
+    return proposals[0] if proposals else None

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Tradewind
+
+from tradewind.core import Measurement, Measurements
+from tradewind.evaluators import FormulaEvaluator
+from tradewind.studies import Study
+
+CHEAP = ("search", "--objectives", "decoder_params,flops", "--algorithm", "lts", "--no-baseline", "--seed", "3")
+
+
+def test_the_same_command_resumes_and_a_larger_budget_goes_on(tradewind: Tradewind) -> None:
+    first = tradewind(*CHEAP, "--budget", 20, "--out", "runs/a", "--json").json
+    assert first["status"]["evaluations"] == 20
+    assert tradewind(*CHEAP, "--budget", 50, "--out", "runs/a").status == 0
+    assert tradewind(*CHEAP, "--budget", 50, "--out", "runs/b").status == 0
+    logs = [[e.candidate.id for e in Study.open(f"runs/{run}").evaluations()] for run in "ab"]
+    assert len(logs[0]) == 50
+    assert logs[0] == logs[1]
+
+
+def test_another_configuration_in_the_same_folder_is_refused(tradewind: Tradewind) -> None:
+    tradewind(*CHEAP, "--budget", 5, "--out", "runs/a")
+    said = tradewind(*CHEAP, "--budget", 5, "--out", "runs/a", "--set", "n_layer=2..4")
+    assert said.status == 2
+    assert "holds another study" in said.err
+    assert "evaluator" not in said.err
+    assert "space" in said.err
+
+
+def test_constraints_and_narrowing_bound_the_frontier(tradewind: Tradewind) -> None:
+    words = (*CHEAP, "--budget", 40, "--out", "runs/a", "--json", "--set", "n_layer=2..4", "--where")
+    rows = tradewind(*words, "decoder_params<=5e6").json["frontier"]
+    assert rows
+    assert all(row["architecture"]["n_head"] and len(row["architecture"]["n_head"]) <= 4 for row in rows)
+    assert all(row["measurements"]["decoder_params"]["value"] <= 5e6 for row in rows)
+
+
+def test_settings_reach_the_algorithm(tradewind: Tradewind) -> None:
+    assert tradewind(*CHEAP, "--budget", 5, "--out", "runs/a", "--setting", "population=10").status == 0
+    assert Study.open("runs/a").config["settings"]["population"] == 10
+    said = tradewind(*CHEAP, "--budget", 5, "--out", "runs/b", "--setting", "popluation=10")
+    assert (said.status, "did you mean 'population'" in said.err) == (2, True)
+
+
+def test_what_nothing_evaluates_is_refused(tradewind: Tradewind) -> None:
+    said = tradewind("search", "--space", "gpt2", "--objectives", "decoder_params,perplexity", "--out", "runs/a")
+    assert (said.status, "nothing here evaluates perplexity" in said.err) == (2, True)
+
+
+def test_a_search_without_one_value_fails_and_says_why(tradewind: Tradewind, monkeypatch: pytest.MonkeyPatch) -> None:
+    def evaluate(self: FormulaEvaluator, candidates: Sequence[Any]) -> list[Measurements]:
+        (layers,) = (c.n_layer for c in candidates)
+        reason = f"oom: {layers} MB were taken" if layers > 2 else "timeout: no result"
+        return [{o.name: Measurement.failed(reason, o.unit) for o in self.objectives}]
+
+    monkeypatch.setattr(FormulaEvaluator, "evaluate", evaluate)
+    said = tradewind(*CHEAP, "--budget", 20, "--out", "runs/a", "--json")
+    assert (said.status, said.json["status"]["failed"]) == (1, 20)
+    assert "none of 20 evaluations has a value for every objective: " in said.err
+    assert re.search(r": \d+ times oom: \d+ MB were taken(; \d times timeout: no result)?$", said.err.strip())
+    assert tradewind(*CHEAP, "--budget", 20, "--out", "runs/a").status == 1
+
+
+def _start(folder: Path, seconds: float) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "tradewind", *CHEAP, "--budget", "100000", "--out", "runs/a"]
+    child = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (folder / "runs" / "a" / "study.db").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(seconds)
+    return child
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_everything_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    child = _start(tmp_path, 2.0)
+    os.kill(child.pid, number)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+    study = Study.open(tmp_path / "runs" / "a")
+    assert study.evaluations()
+    assert f"{len(study.evaluations())} evaluations are kept" in err
+
+
+def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
+    child = _start(tmp_path, 2.0)
+    child.kill()
+    child.communicate(timeout=60)
+    study = Study.open(tmp_path / "runs" / "a")
+    done = [e.candidate.id for e in study.evaluations()]
+    assert study.verify() == []
+    study.run(budget=len(done) + 10, progress=False)
+    assert [e.candidate.id for e in study.evaluations()][: len(done)] == done
+
+
+def test_the_page_of_a_run_is_written_by_report(tradewind: Tradewind) -> None:
+    tradewind(*CHEAP, "--budget", 30, "--out", "runs/a")
+    assert tradewind("report", "runs/a").status == 0
+    assert Path("runs/a/report/report.html").stat().st_size > 1e6
+    assert json.loads(Path("runs/a/report/report.json").read_text())["counts"]["evaluations"] == 30
