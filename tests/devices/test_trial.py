@@ -58,7 +58,7 @@ def test_every_quantity_with_all_that_makes_it_comparable(runner: Runner) -> Non
 def test_weights_are_the_parameters(runner: Runner, arch: Any) -> None:
     found = runner.measure(arch, ["peak_memory_mb"])["peak_memory_mb"]
     assert found.ok, found.reason
-    assert found.details["weights_mb"] == pytest.approx(weights_mb(arch), rel=0.01, abs=1.0)
+    assert found.details["weights_mb"] == pytest.approx(weights_mb(arch), rel=0.02, abs=2.0)
     logits = 64 * arch.vocab_size * 4 / 1e6
     assert found.details["activations_mb"] > logits
 
@@ -71,7 +71,7 @@ def test_what_was_measured_before_does_not_change_the_peak(runner: Runner) -> No
 
     before = peak(SMALL)
     peak(BIG)
-    assert peak(SMALL) == pytest.approx(before, rel=0.01, abs=0.6)
+    assert peak(SMALL) == pytest.approx(before, rel=0.02, abs=2.0)
 
 
 def test_workload_and_threads_reach_the_model() -> None:
@@ -83,7 +83,7 @@ def test_workload_and_threads_reach_the_model() -> None:
             assert measurement.details[name] == value
     # Half the bytes, half the weights.
     weights = found["peak_memory_mb@cpu"].details["weights_mb"]
-    assert weights == pytest.approx(weights_mb(BIG) / 2, rel=0.01, abs=1.0)
+    assert weights == pytest.approx(weights_mb(BIG) / 2, rel=0.02, abs=2.0)
 
 
 def test_a_time_in_which_others_had_the_processor_is_not_stable() -> None:
