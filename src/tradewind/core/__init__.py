@@ -16,7 +16,7 @@ from tradewind.core.errors import (
 from tradewind.core.families import GPT2, HWGPT, TransformerXL
 from tradewind.core.measurement import Measurement
 from tradewind.core.objective import QUANTITIES, Constraint, Objective, Quantity, parse_objectives
-from tradewind.core.protocols import Algorithm, Candidate, Evaluation, Evaluator, Measurements, Problem, Space
+from tradewind.core.protocols import Algorithm, Candidate, Evaluation, Evaluator, Measurements, Partial, Problem, Space
 from tradewind.core.workload import Workload
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Measurements",
     "Objective",
     "OtherStudyError",
+    "Partial",
     "Problem",
     "Quantity",
     "Space",

@@ -39,14 +39,30 @@ Measurements: TypeAlias = Mapping[str, Measurement]
 
 
 @dataclasses.dataclass(frozen=True)
+class Partial:
+    """A proposal to evaluate a candidate with less than the whole resource: at `fidelity`, one of the problem's.
+
+    A candidate that is proposed as it is, is to be evaluated whole.
+    """
+
+    candidate: Any
+    fidelity: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """One finished evaluation of a study: the candidate, its measurements and its place in the order."""
+    """One finished evaluation of a study: the candidate, its measurements and its place in the order.
+
+    `fidelity` is the resource after which the measurements were taken, None where that was the whole of it. Evaluations
+    of one candidate at two fidelities are two evaluations; only whole ones count on a frontier.
+    """
 
     index: int
     candidate: Any
     measurements: Measurements
     role: str = "search"
     seconds: float = 0.0
+    fidelity: int | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -138,6 +154,16 @@ class Evaluator(Protocol):
     It may say more of itself, and studies use it: `layerwise` (its quantities taken apart into layers), `anchors`
     (readings that watch a device drift), `isolated` (candidates run in another process), `waited_s` (seconds that it
     waited for the machine), `problem(space)` (why every candidate of a space would fail, or nothing).
+
+    One that can report before it is done, as training can after any number of steps, says so by three more names:
+
+    - `fidelities`, a sequence of increasing positive whole numbers (a tuple or a range): the amounts of resource, in a
+      unit of its own, after which it can report. The last one is the whole; `evaluate` is evaluation at that.
+    - ``evaluate_at(candidates, fidelity)``: as `evaluate`, after `fidelity` (one of `fidelities`) of the resource.
+    - `resumes`: whether a candidate goes on from the highest fidelity that it has reached, so that reaching 300 after
+      100 costs 200 more; otherwise it costs 300 again. Where its state was lost it starts anew, with the same result.
+
+    Nobody needs them: without fidelities every evaluation is whole, and algorithms that know none ask for whole ones.
     """
 
     @property
@@ -170,7 +196,8 @@ class Problem:
     `feasible` answers, for a sequence of candidates, which satisfy the cheap (closed-form) constraints, as a boolean
     array; an algorithm proposes feasible candidates only. `constraints` are those the user gave, cheap or not, and
     `layerwise` takes apart, by objective name, the objectives and constrained quantities that are known without
-    measuring; `workload` is that of the study.
+    measuring; `workload` is that of the study. `fidelities` are those of the evaluator, the last one being the whole
+    resource; without any, candidates are evaluated whole only.
     """
 
     space: Space
@@ -180,6 +207,7 @@ class Problem:
     constraints: tuple[Constraint, ...] = ()
     layerwise: Mapping[str, Layerwise] = dataclasses.field(default_factory=dict)
     workload: Workload = dataclasses.field(default_factory=Workload)
+    fidelities: Sequence[int] = ()
 
 
 @runtime_checkable
@@ -191,7 +219,8 @@ class Algorithm(Protocol):
     def ask(self, n: int = 1) -> list[Any]:
         """Up to `n` new candidates; fewer, or none, when the space is exhausted or results are awaited.
 
-        Never a candidate that was asked or told before while the space has new feasible ones.
+        Never a candidate that was asked or told before while the space has new feasible ones. Where the problem has
+        fidelities, `Partial`s may stand among them: a candidate then comes once at each fidelity, in rising order.
         """
         ...
 
