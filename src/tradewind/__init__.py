@@ -37,6 +37,7 @@ _ROOMS = (
     "search",
     "spaces",
     "studies",
+    "training",
 )
 _NAMES = {
     "Architecture": "tradewind.core",
