@@ -18,6 +18,8 @@ SETTINGS = {
     "nsga2": {"population": 8, "patience": 20},
     "morea": {"population": 12, "initial": 6, "patience": 20},
     "local-search": {"initial": 6, "patience": 20},
+    "aging": {"population": 8, "tournament": 3, "patience": 20},
+    "neighbourhood": {"centres": 0},
 }
 
 

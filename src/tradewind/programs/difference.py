@@ -13,7 +13,8 @@ _BODY = ("op", "constant", "dimension", "branch")
 def diff(parent: Program, child: Program) -> tuple[str, ...]:
     """The changes that make `child` of `parent`, one sentence each, by subprogram and then the banks.
 
-    A change of a number that only follows from an insertion or a deletion is not told. Silent genes are told as well:
+    A change of a number that only follows from an insertion or a deletion is not told. An instruction is *spliced* where
+    all that took its first input before, and stands behind it, takes its result now; else it is *inserted*. Silent genes are told as well:
     the difference is empty only where the programs are equal.
 
     >>> from tradewind.programs import primer_ez, transformer
@@ -51,13 +52,15 @@ def _body_changes(parent: Program, child: Program, index: int) -> list[str]:
     for n, instruction in enumerate(old):
         if n not in kept_old:
             lines.append(f"deleted {_label(parent, instruction)} {_after(parent, old, n)} {place}")
-    for n, instruction in enumerate(new):
-        if n not in kept_new:
-            lines.append(f"inserted {_label(child, instruction)} {_after(child, new, n)} {place}")
     target = _targets(old, pairs)
+    spliced = {n: _spliced(old, new, pairs, target, n) for n in range(len(new)) if n not in kept_new}
+    for n, states in spliced.items():
+        verb = "spliced" if states else "inserted"
+        lines.append(f"{verb} {_label(child, new[n])} {_behind(child, new, n, bool(states))} {place}")
     for before, after in pairs:
+        redirected = target | {s: n + 2 for n, states in spliced.items() if n < after for s in states}
         moved = dataclasses.replace(
-            old[before], input_1=target[old[before].input_1], input_2=target[old[before].input_2]
+            old[before], input_1=redirected[old[before].input_1], input_2=redirected[old[before].input_2]
         )
         lines += [f"{text} {place}" for text in _field_changes(child, moved, new[after], new)]
     return lines
@@ -92,6 +95,27 @@ def _targets(old: tuple[Instruction, ...], pairs: list[tuple[int, int]]) -> dict
     return target
 
 
+def _spliced(
+    old: tuple[Instruction, ...],
+    new: tuple[Instruction, ...],
+    pairs: list[tuple[int, int]],
+    target: dict[int, int],
+    place: int,
+) -> list[int]:
+    """The states of the parent whose takers behind a new instruction all take its result now."""
+    states = []
+    for state in (s for s, now in target.items() if now == new[place].input_1):
+        behind = [
+            getattr(new[after], field)
+            for before, after in pairs
+            for field in ("input_1", "input_2")
+            if after > place and getattr(old[before], field) == state
+        ]
+        if behind and set(behind) == {place + 2}:
+            states.append(state)
+    return states
+
+
 def _field_changes(program: Program, old: Instruction, new: Instruction, body: tuple[Instruction, ...]) -> list[str]:
     lines = []
     if old.op != new.op:
@@ -121,6 +145,14 @@ def _state(program: Program, body: tuple[Instruction, ...], number: int) -> str:
 
 def _after(program: Program, body: tuple[Instruction, ...], place: int) -> str:
     return f"after {_label(program, body[place - 1])}" if place else "at the start"
+
+
+def _behind(program: Program, body: tuple[Instruction, ...], place: int, spliced: bool) -> str:
+    """After the instruction whose result it takes, where that is what is told, else after the one before."""
+    state = body[place].input_1
+    if not spliced:
+        return _after(program, body, place)
+    return f"after {_label(program, body[state - 2])}" if state > 1 else f"on input {state}"
 
 
 def _label(program: Program, instruction: Instruction) -> str:

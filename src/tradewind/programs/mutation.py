@@ -13,7 +13,7 @@ silent changes gather until something changes. What the paper leaves open is cho
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
@@ -145,11 +145,26 @@ def mutate(program: Program, rng: np.random.Generator) -> Program:
     >>> canonical_hash(child) == canonical_hash(transformer())
     False
     """
+    return mutant(program, rng)[0]
+
+
+def mutant(
+    program: Program, rng: np.random.Generator, vocabulary: Collection[str] | None = None
+) -> tuple[Program, tuple[str, ...]]:
+    """The child that `mutate` gives, and the kinds of the mutations that made it, in order.
+
+    With a `vocabulary` no primitive outside it comes in; those that the parent has may stay.
+    """
+    allowed = None if vocabulary is None else {*vocabulary, *program.operations}
     parent = _graph_of(program)
-    child = program
+    child, kinds = program, []
     while _graph_of(child) == parent:
-        child = MUTATIONS[_choice(list(MUTATIONS), rng)](child, rng)
-    return child
+        kinds.append(_choice(list(MUTATIONS), rng))
+        drawn = MUTATIONS[kinds[-1]](child, rng)
+        while allowed is not None and not drawn.operations <= allowed:
+            drawn = MUTATIONS[kinds[-1]](child, rng)
+        child = drawn
+    return child, tuple(kinds)
 
 
 def _graph_of(program: Program) -> str:

@@ -129,6 +129,11 @@ class Program:
         """First 16 hexadecimal digits of the SHA-256 of the canonical JSON, silent genes included."""
         return content_hash(self.to_dict())[:16]
 
+    @property
+    def operations(self) -> frozenset[str]:
+        """The primitives that it has, dead instructions included."""
+        return frozenset(i.op for s in self.subprograms for i in s.instructions if i.callee is None)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: `family`, the subprograms with every field of every instruction, and the banks."""
         return {

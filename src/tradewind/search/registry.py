@@ -14,6 +14,8 @@ _ALGORITHMS = {
     "nsga2": "tradewind.search.nsga2:NSGA2",
     "morea": "tradewind.search.morea:MOREA",
     "local-search": "tradewind.search.local_search:LocalSearch",
+    "aging": "tradewind.search.aging:AgingEvolution",
+    "neighbourhood": "tradewind.search.neighbourhood:Neighbourhood",
     "exact": "tradewind.search.exact:Exact",
     "calibrated": "tradewind.search.calibrated:Calibrated",
     "designed": "tradewind.search.designed:Designed",

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tradewind.core import Architecture, Evaluation, FileFormatError, Measurement, Objective, UsageError
+from tradewind.core import Evaluation, FileFormatError, Measurement, Objective, UsageError
 from tradewind.core.files import canonical_json, parse_json
+from tradewind.programs import read_candidate
 from tradewind.studies.schema import evaluation_digest
 
 
@@ -25,6 +26,7 @@ class Row:
     measurements: str
     seconds: float
     sha256: str = ""
+    fidelity: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,7 @@ def encode(evaluation: Evaluation) -> Row:
         candidate=canonical_json(evaluation.candidate.to_dict()),
         measurements=canonical_json({name: m.to_dict() for name, m in evaluation.measurements.items()}),
         seconds=float(evaluation.seconds),
+        fidelity=evaluation.fidelity,
     )
     return dataclasses.replace(row, sha256=evaluation_digest(row))
 
@@ -59,10 +62,11 @@ def decode(row: Any) -> Evaluation | Damage:
     try:
         return Evaluation(
             index=row.position,
-            candidate=Architecture.from_dict(parse_json(row.candidate)),
+            candidate=read_candidate(parse_json(row.candidate)),
             measurements={name: Measurement.from_dict(m) for name, m in parse_json(row.measurements).items()},
             role=row.role,
             seconds=row.seconds,
+            fidelity=row.fidelity,
         )
     except (FileFormatError, UsageError, AttributeError, TypeError, ValueError) as error:
         return Damage(where, str(error)[:200])
