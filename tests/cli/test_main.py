@@ -10,7 +10,7 @@ from tests.cli.conftest import Tradewind
 from tradewind import __version__, spaces
 from tradewind.cli.main import app
 
-VERBS = ["search", "report", "measure", "calibrate", "costs", "spaces", "bench"]
+VERBS = ["search", "report", "measure", "calibrate", "costs", "spaces", "bench", "export"]
 
 
 def test_version_and_help(tradewind: Tradewind) -> None:

@@ -41,10 +41,16 @@ def test_a_row_gives_the_evaluation_back() -> None:
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(type(encode(evaluation(0))))])
 def test_every_field_is_under_the_checksum(field: str) -> None:
-    row = stored(evaluation(4))
-    value = getattr(row, field)
+    record = dataclasses.replace(evaluation(4), fidelity=10)
+    value = getattr(stored(record), field)
     changed = value + 1 if isinstance(value, (int, float)) else value[:-1] + ("0" if value[-1] != "0" else "1")
-    assert isinstance(decode(stored(evaluation(4), **{field: changed})), Damage)
+    assert isinstance(decode(stored(record, **{field: changed})), Damage)
+
+
+def test_a_part_is_not_the_whole() -> None:
+    part = dataclasses.replace(evaluation(4), fidelity=10)
+    assert decode(stored(part)) == part != evaluation(4)
+    assert isinstance(decode(stored(part, fidelity=None)), Damage)
 
 
 @pytest.mark.parametrize("value", [None, b"\x00", 3, "", "[", '{"family":"gpt2"}'])

@@ -121,7 +121,7 @@ def execute(path: Path, *statements: str) -> None:
         ("ALTER TABLE tally ADD COLUMN more INTEGER AS (evaluations * 2)", "the table tally has not the columns"),
         ("ALTER TABLE tally RENAME COLUMN exhausted TO done", "the table tally has not the columns"),
         ("DROP TABLE attempt", "the table attempt has not the columns"),
-        ("UPDATE study SET schema_version = 99", "schema version 99, this Tradewind reads 1"),
+        ("UPDATE study SET schema_version = 99", "schema version 99, this Tradewind reads 2"),
     ],
 )
 def test_what_is_no_study_of_this_version_is_refused(path: Path, statement: str, message: str) -> None:

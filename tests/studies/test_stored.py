@@ -12,7 +12,7 @@ from tests.studies.test_snapshot import fingerprint
 from tradewind.core import Measurement, StudyError, UsageError, parse_objectives
 from tradewind.core.files import canonical_json
 from tradewind.studies import StoredStudy, Study
-from tradewind.studies.schema import study_digest
+from tradewind.studies.schema import SCHEMA_VERSION, study_digest
 from tradewind.studies.store import STUDY_FILE
 
 
@@ -164,17 +164,17 @@ def test_a_changed_configuration_is_refused(study: Study) -> None:
 
 def test_a_foreign_configuration_with_a_good_checksum_is_refused(study: Study) -> None:
     config = canonical_json({"seed": 0})
-    digest = study_digest(1, "today", config)
+    digest = study_digest(SCHEMA_VERSION, "today", config)
     rewrite(study.path, "UPDATE study SET config = ?, created_at = 'today', sha256 = ?", config, digest)
     with pytest.raises(StudyError, match="the study's configuration lacks 'algorithm'"):
         StoredStudy.open(study.path)
 
 
 def test_a_newer_study_is_refused_without_a_trace(study: Study) -> None:
-    rewrite(study.path, "UPDATE study SET schema_version = 2")
+    rewrite(study.path, "UPDATE study SET schema_version = 3")
     before = fingerprint(study.path)
     for opened in (StoredStudy, Study):
-        with pytest.raises(StudyError, match="schema version 2, this Tradewind reads 1"):
+        with pytest.raises(StudyError, match="schema version 3, this Tradewind reads 2"):
             opened.open(study.path)
     assert fingerprint(study.path) == before
 

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from tradewind.cli import bench, calibrate, costs, measure, report, search, spaces
+from tradewind.cli import bench, calibrate, costs, export, measure, report, search, spaces
 from tradewind.core import TradewindError, UsageError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("costs")(costs.costs)
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(bench.app, name="bench")
+app.add_typer(export.app, name="export")
 
 
 def _version(shown: bool) -> None:

@@ -146,16 +146,18 @@ class Frontier(Sequence[Evaluation]):
 def feasible(
     evaluations: Iterable[Evaluation], objectives: Sequence[Objective], constraints: Sequence[str | Constraint] = ()
 ) -> list[Evaluation]:
-    """The evaluations with a finite value for every objective that satisfy every constraint, in their order.
+    """The whole evaluations with a finite value for every objective that satisfy every constraint, in their order.
 
-    Failed and invalid ones have no value; an evaluation without the quantity of a constraint does not satisfy it. A
-    constraint on a device quantity without a device means the device of the objectives.
+    Those at less than the whole fidelity are left out: their values are not comparable. Failed and invalid ones have no
+    value; an evaluation without the quantity of a constraint does not satisfy it. A constraint on a device quantity
+    without a device means the device of the objectives.
     """
     bounds = [Constraint.parse(c, _only_device(objectives)) for c in constraints]
     return [
         e
         for e in evaluations
-        if (row := e.values(objectives)) is not None
+        if e.fidelity is None
+        and (row := e.values(objectives)) is not None
         and np.isfinite(row).all()
         and all(_holds(e, bound) for bound in bounds)
     ]

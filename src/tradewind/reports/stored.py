@@ -35,7 +35,7 @@ def read(path: str | os.PathLike[str]) -> ReportData:
     if not (folder / STUDY_FILE).is_file():
         raise UsageError(f"there is no study in {folder}; give the folder that `tradewind search --out` made")
     study = StoredStudy.open(folder)
-    everything = study.evaluations(role=None)
+    everything = study.evaluations(role=None)  # whole ones: what was evaluated in part has no place in a report
     return ReportData(
         name=folder.resolve().name,
         objectives=study.objectives,

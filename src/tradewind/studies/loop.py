@@ -6,12 +6,22 @@ that is told again continues exactly as if it had never stopped, wherever it was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tradewind.core import Algorithm, Evaluation, Evaluator, Measurement, Measurements, SpaceExhaustedError
+from tradewind.core import (
+    Algorithm,
+    Evaluation,
+    Evaluator,
+    Measurement,
+    Measurements,
+    Partial,
+    SpaceExhaustedError,
+    UsageError,
+)
 from tradewind.evaluators import Limits
 from tradewind.studies.clock import seconds
+from tradewind.studies.meter import Meter
 from tradewind.studies.records import only, storable
 
 _NO_LIMITS = Limits()
@@ -32,10 +42,12 @@ def search(
 ) -> Iterator[Evaluation]:
     """Yield new evaluations until there are `budget` of them, `history` included, or the space is exhausted.
 
+    An evaluation in part counts as its share of a whole one (see `Meter`); the last may go beyond the budget.
     The algorithm is told `history` first. Each evaluation is told to it after the caller has taken it, so what was
-    stored and what was told never differ. A candidate that is in `history` or `known` already is not measured again:
-    its measurements are used once more. One that breaks a cheap constraint is recorded as invalid, unmeasured. One that
-    breaks a measured constraint is told without values, unless the algorithm has a true `judges_constraints`.
+    stored and what was told never differ. A candidate that is in `history` or `known` already, at the same fidelity, is
+    not measured again: its measurements are used once more. One that breaks a cheap constraint is recorded as invalid,
+    unmeasured. One that breaks a measured constraint is told without values, unless the algorithm has a true
+    `judges_constraints`.
 
     >>> from tradewind.core import GPT2
     >>> from tradewind.evaluators import FormulaEvaluator
@@ -46,48 +58,69 @@ def search(
     >>> [e.measurements["params"].value for e in search(Deeper(), FormulaEvaluator("params"), budget=2)]
     [3315584, 3349056]
     """
-    seen = {e.candidate.id: e.measurements for e in (*known, *history)}
+    seen = {(e.candidate.id, e.fidelity): e.measurements for e in (*known, *history)}
+    meter = Meter(evaluator)
+    for past in history:
+        meter.add(past)
     as_told = (lambda e: e) if getattr(algorithm, "judges_constraints", False) else limits.as_told
     algorithm.tell([as_told(e) for e in history])
-    start = 1 + max((e.index for e in history), default=-1)
-    for index in range(start, start + budget - len(history)):
-        candidate = _ask(algorithm)
-        if candidate is None:
+    index = 1 + max((e.index for e in history), default=-1)
+    while not meter.covers(budget):
+        proposal = _ask(algorithm)
+        if proposal is None:
             return
-        evaluation = evaluate(candidate, index, "search", evaluator, limits=limits, seen=seen, launch=launch)
-        seen[candidate.id] = evaluation.measurements
+        evaluation = evaluate(proposal, index, "search", evaluator, limits=limits, seen=seen, launch=launch)
+        seen[evaluation.candidate.id, evaluation.fidelity] = evaluation.measurements
+        meter.add(evaluation)
+        index += 1
         yield evaluation
         algorithm.tell([as_told(evaluation)])
 
 
 def evaluate(
-    candidate: Any,
+    proposal: Any,
     index: int,
     role: str,
     evaluator: Evaluator,
     *,
     limits: Limits = _NO_LIMITS,
-    seen: dict[str, Measurements] | None = None,
+    seen: Mapping[tuple[str, int | None], Measurements] | None = None,
     launch: Launch | None = None,
 ) -> Evaluation:
-    """The evaluation of one candidate, measured only if it has to be.
+    """The evaluation of one candidate, whole or in part, measured only if it has to be.
 
     Its seconds are those that it took: not those that the evaluator says it waited for the machine (`waited_s`).
     """
-    found = (seen or {}).get(candidate.id)
+    candidate, fidelity = _unwrapped(proposal, evaluator)
+    found = (seen or {}).get((candidate.id, fidelity))
     if found is not None:
-        return Evaluation(index, candidate, found, role)
+        return Evaluation(index, candidate, found, role, fidelity=fidelity)
     if not limits.feasible([candidate])[0]:
         reason = f"constraint: breaks {' or '.join(map(str, limits.cheap))}"
-        return Evaluation(
-            index, candidate, {o.name: Measurement.invalid(reason, o.unit) for o in evaluator.objectives}, role
-        )
+        broken = {o.name: Measurement.invalid(reason, o.unit) for o in evaluator.objectives}
+        return Evaluation(index, candidate, broken, role, fidelity=fidelity)
     found = launch(candidate) if launch is not None else None
     before = seconds() - _waited(evaluator)
     if found is None:
-        found = only(evaluator.evaluate([candidate]))
+        if fidelity is None:
+            found = only(evaluator.evaluate([candidate]))
+        else:
+            found = only(evaluator.evaluate_at([candidate], fidelity))  # type: ignore[attr-defined]
     spent = seconds() - _waited(evaluator) - before
-    return Evaluation(index, candidate, storable(found, evaluator.objectives), role, max(0.0, spent))
+    return Evaluation(index, candidate, storable(found, evaluator.objectives), role, max(0.0, spent), fidelity)
+
+
+def _unwrapped(proposal: Any, evaluator: Evaluator) -> tuple[Any, int | None]:
+    """The candidate and the fidelity of a proposal, None for the whole resource."""
+    if not isinstance(proposal, Partial):
+        return proposal, None
+    fidelities = getattr(evaluator, "fidelities", ())
+    if proposal.fidelity not in fidelities:
+        raise UsageError(
+            f"the evaluator cannot report at fidelity {proposal.fidelity} (it can at {list(fidelities) or 'none'}); "
+            "give the algorithm a problem with the fidelities of this evaluator"
+        )
+    return proposal.candidate, None if proposal.fidelity == fidelities[-1] else proposal.fidelity
 
 
 def _waited(evaluator: Evaluator) -> float:
@@ -96,7 +129,7 @@ def _waited(evaluator: Evaluator) -> float:
 
 
 def _ask(algorithm: Algorithm) -> Any | None:
-    """The next candidate; None when there is none."""
+    """The next candidate or `Partial`; None when there is none."""
     try:
         proposals = algorithm.ask(1)
     except SpaceExhaustedError:

@@ -21,6 +21,7 @@ from tradewind.core import Evaluation, Objective
 from tradewind.evaluators import Limits
 from tradewind.pareto import Archive, hypervolume, oriented
 from tradewind.studies.clock import seconds
+from tradewind.studies.meter import Meter
 
 BOX_POINTS = 10
 _REDRAW_SECONDS = 0.25
@@ -45,13 +46,16 @@ class Figures:
 
 
 class Tracker:
-    """Keeps the figures as evaluations of the search arrive."""
+    """Keeps the figures as evaluations of the search arrive.
 
-    def __init__(self, objectives: Sequence[Objective], limits: Limits, total: int) -> None:
+    Evaluations in part are counted by their share of a whole one, and are on no front.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], limits: Limits, total: int, meter: Meter | None = None) -> None:
         self._objectives = objectives
         self._limits = limits
         self._total = total
-        self._done = 0
+        self._meter = meter or Meter()
         self._failed = 0
         self._front = Archive(len(objectives))
         self._first: list[np.ndarray] = []
@@ -59,11 +63,11 @@ class Tracker:
 
     def add(self, evaluation: Evaluation) -> None:
         """Count one more evaluation of the search."""
-        self._done += 1
-        self._durations.append(evaluation.seconds)
+        cost = self._meter.add(evaluation)
+        self._durations.append(evaluation.seconds * self._meter.whole / cost)
         self._failed += evaluation.values(self._objectives) is None
         values = self._limits.as_told(evaluation).values(self._objectives)
-        if values is not None:
+        if values is not None and evaluation.fidelity is None:
             point = oriented([values], self._objectives)[0]
             self._front.add(point)
             if len(self._first) < BOX_POINTS:
@@ -71,11 +75,12 @@ class Tracker:
 
     def figures(self) -> Figures:
         """The figures now."""
-        left = max(0, self._total - self._done)
+        done = self._meter.spent // self._meter.whole
+        left = max(0, self._total - done)
         typical = statistics.median(self._durations) if self._durations else None
         return Figures(
-            done=self._done,
-            total=max(self._total, self._done),
+            done=done,
+            total=max(self._total, done),
             failed=self._failed,
             frontier=len(self._front),
             hypervolume=self._hypervolume(),

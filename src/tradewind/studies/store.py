@@ -26,8 +26,10 @@ from tradewind.studies.schema import (
     SCHEMA_VERSION,
     STUDY,
     TALLY,
+    bring_up_to_date,
     check_shape,
     is_empty,
+    read_rows,
     study_digest,
 )
 
@@ -68,7 +70,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """An existing study of this schema version whose file is whole; raises `StudyError` otherwise."""
+        """An existing study of a known version whose file is whole, brought up to date; else raises `StudyError`."""
         if not path.is_file():
             raise StudyError(
                 f"there is no study in {path.parent}; create it with `tradewind search --out` or Study.create"
@@ -80,6 +82,7 @@ class Store:
                 finding = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
             if finding != "ok":
                 raise StudyError(f"{path} is damaged ({finding}); it is not written to: restore it from a copy")
+            bring_up_to_date(connection, str(path))
         return store
 
     def __enter__(self) -> Store:
@@ -158,12 +161,6 @@ class Store:
 
     def _named(self) -> contextlib.AbstractContextManager[None]:
         return _named(self.path)
-
-
-def read_rows(connection: Connection, after: int = 0) -> list[Any]:
-    """The rows of the table `evaluation` with a number above `after`, in order."""
-    table = EVALUATION.c
-    return list(connection.execute(select(*table).where(table.number > after).order_by(table.number)))
 
 
 @contextlib.contextmanager

@@ -27,9 +27,9 @@ from tradewind.pareto import Frontier
 from tradewind.studies import config
 from tradewind.studies.lock import StudyLock, make_folder
 from tradewind.studies.records import Damage, decode
-from tradewind.studies.schema import TALLY, check_shape, study_digest, study_row
+from tradewind.studies.schema import TALLY, check_shape, read_rows, study_digest, study_row
 from tradewind.studies.snapshot import snapshot
-from tradewind.studies.store import STUDY_FILE, Store, read_rows
+from tradewind.studies.store import STUDY_FILE, Store
 
 ROLES = ("search", "baseline", "anchor")
 """What an evaluation was made for: the search itself, comparison, or watching the device drift."""
@@ -101,11 +101,14 @@ class StoredStudy:
         """The study's constraints, the cheap ones first."""
         return self.limits.constraints
 
-    def evaluations(self, role: str | None = "search") -> list[Evaluation]:
-        """The finished evaluations of a role in their order; of all roles, in the order of storing, for None."""
+    def evaluations(self, role: str | None = "search", parts: bool = False) -> list[Evaluation]:
+        """The finished evaluations of a role in their order; of all roles, in the order of storing, for None.
+
+        Whole ones only, unless `parts` asks for those at less than the whole fidelity too.
+        """
         if role is not None and role not in ROLES:
             raise UsageError(f"unknown role {role!r}; evaluations are {', '.join(ROLES)}")
-        return [e for e in self._log if role is None or e.role == role]
+        return [e for e in self._log if (role is None or e.role == role) and (parts or e.fidelity is None)]
 
     def frontier(self, constraints: Sequence[str | Constraint] = ()) -> Frontier:
         """The non-dominated evaluations of the search that satisfy the study's constraints and these.
@@ -119,6 +122,18 @@ class StoredStudy:
         mask = extra.feasible([e.candidate for e in found])
         admitted = [e for e, inside in zip(found, mask, strict=True) if inside]
         return Frontier.of(admitted, self.objectives, [*self.constraints, *extra.measured])
+
+    def to_optuna(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
+        """Write the search as an Optuna study into a new SQLite file, for its dashboard, and return the path.
+
+        `name` is the Optuna study's, by default the folder's. One trial an evaluation: genes as parameters, objectives
+        as values in their directions, failures as failed trials, candidates that were never evaluated whole as pruned
+        ones, measured constraints as constraints; the user attributes hold the candidate and every measurement. Raises
+        `UsageError` where Optuna is not installed or the file is there already.
+        """
+        from tradewind.studies.optuna_export import write_optuna
+
+        return write_optuna(self, path, name)
 
     def verify(self) -> list[Damage]:
         """Read everything again and check it: the file's structure, every checksum, the count. Empty if all is well."""
@@ -143,7 +158,8 @@ class StoredStudy:
     def status(self) -> dict[str, Any]:
         """How the study stands, plain data.
 
-        `evaluations` finished by the search, `failed` those of them without a value for every objective, `baselines`
+        `evaluations` finished by the search, `failed` those of them without a value for every objective, `partial` the
+        evaluations beside them at less than the whole fidelity, `baselines`
         and `anchors` measured beside, `frontier` its size, `exhausted` whether the last run ended because the algorithm
         had nothing new to propose, `note` that in words, `damaged` what is not as it was written.
         """
@@ -151,6 +167,7 @@ class StoredStudy:
         return {
             "evaluations": len(found),
             "failed": sum(e.values(self.objectives) is None for e in found),
+            "partial": len(self.evaluations(parts=True)) - len(found),
             "baselines": len(self.evaluations("baseline")),
             "anchors": len(self.evaluations("anchor")),
             "frontier": len(self.frontier()),

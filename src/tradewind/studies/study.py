@@ -31,6 +31,7 @@ from tradewind.studies import config, loop
 from tradewind.studies.interrupts import Interrupts
 from tradewind.studies.journal import Journal
 from tradewind.studies.lock import StudyLock, make_folder
+from tradewind.studies.meter import Meter
 from tradewind.studies.progress import Figures, Progress, Tracker
 from tradewind.studies.schema import is_empty
 from tradewind.studies.snapshot import snapshot
@@ -124,6 +125,8 @@ class Study(StoredStudy):
     def run(self, budget: int = 200, progress: bool | Callable[[Figures], None] = True) -> dict[str, Any]:
         """Evaluate until the study has `budget` evaluations of the search, earlier ones included; the `status`.
 
+        Evaluations at less than the whole fidelity count as their share of a whole one: with an evaluator that trains
+        for 1,000 steps, ten of 100 steps are one of the budget.
         Baselines come first and do not count. A space without new feasible candidates ends the run early (`exhausted`).
         Ctrl-C, SIGTERM and SIGHUP stop it between two evaluations with KeyboardInterrupt; what has finished is kept.
         Raises `StudyError` if another process runs this study, the log is damaged or the evaluator is not the one it
@@ -134,12 +137,12 @@ class Study(StoredStudy):
         with StudyLock(self.path), Store.open(self.path / STUDY_FILE) as store, Interrupts() as interrupts:
             self._take(store.rows(self._last_number))
             self._check_sound()
-            tracker = Tracker(self.objectives, self.limits, budget)
-            for evaluation in self.evaluations():
-                tracker.add(evaluation)
             evaluator = self._make_evaluator()
             try:
                 self._check_same_evaluator(evaluator)
+                tracker = Tracker(self.objectives, self.limits, budget, Meter(evaluator))
+                for evaluation in self.evaluations(parts=True):
+                    tracker.add(evaluation)
                 with Progress(tracker, progress) as shown:
                     next_anchor = 1 + max((e.index for e in self.evaluations("anchor")), default=-1)
                     journal = Journal(store, evaluator, interrupts, self._committer(shown), next_anchor)
@@ -170,7 +173,7 @@ class Study(StoredStudy):
                 evaluator,
                 budget=budget,
                 limits=self.limits,
-                history=self.evaluations(),
+                history=self.evaluations(parts=True),
                 known=self.evaluations("baseline"),
                 launch=journal.launch,
             )
@@ -183,13 +186,16 @@ class Study(StoredStudy):
         except Exception:
             journal.flush()
             raise
-        self._exhausted = len(self.evaluations()) < budget
+        meter = Meter(evaluator)
+        for evaluation in self.evaluations(parts=True):
+            meter.add(evaluation)
+        self._exhausted = not meter.covers(budget)
         store.set_exhausted(self._exhausted)
 
     def _run_baselines(self, evaluator: Evaluator, journal: Journal, shown: Progress) -> None:
         baselines = [Architecture.from_dict(data) for data in self._config["baselines"]]
         done = {e.candidate.id for e in self.evaluations("baseline")}
-        seen = {e.candidate.id: e.measurements for e in self.evaluations()}
+        seen = {(e.candidate.id, e.fidelity): e.measurements for e in self.evaluations()}
         for index, candidate in enumerate(baselines):
             if candidate.id not in done:
                 shown.note(f"baseline {index + 1}/{len(baselines)}")
@@ -260,6 +266,7 @@ def _problem(
         constraints=limits.constraints,
         layerwise=getattr(evaluator, "layerwise", {}),
         workload=limits.workload,
+        fidelities=getattr(evaluator, "fidelities", ()),
     )
 
 
