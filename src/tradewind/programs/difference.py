@@ -13,9 +13,9 @@ _BODY = ("op", "constant", "dimension", "branch")
 def diff(parent: Program, child: Program) -> tuple[str, ...]:
     """The changes that make `child` of `parent`, one sentence each, by subprogram and then the banks.
 
-    A change of a number that only follows from an insertion or a deletion is not told. An instruction is *spliced* where
-    all that took its first input before, and stands behind it, takes its result now; else it is *inserted*. Silent genes are told as well:
-    the difference is empty only where the programs are equal.
+    A change of a number that only follows from an insertion or a deletion is not told. An instruction is *spliced*
+    where all that took its first input before, and stands behind it, takes its result now; else it is *inserted*.
+    Silent genes are told as well: the difference is empty only where the programs are equal.
 
     >>> from tradewind.programs import primer_ez, transformer
     >>> for line in diff(transformer(), primer_ez()):
