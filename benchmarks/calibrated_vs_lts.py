@@ -28,6 +28,8 @@ from tradewind.pareto import hypervolume, nondominated_mask, oriented, reference
 from tradewind.studies import Study
 
 OBJECTIVES = parse_objectives("decoder_params,latency_ms,peak_memory_mb", "cpu")
+TIMING = {"min_repeats": 3, "max_seconds": 0.25, "target_spread": 0.02}
+"""A quarter of the usual time for a candidate: the same for both, and 640 candidates are many."""
 WALL_FILE = "wall.json"
 """Seconds of a study's finished legs, beside its database."""
 Runs = dict[tuple[str, int], Study]
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=CHOICES", help="narrow a dimension; repeat")
     parser.add_argument("--length", type=int, default=192, help="tokens a sequence")
     parser.add_argument("--batch", type=int, default=1, help="sequences in a forward")
+    parser.add_argument("--logits", default="all", help="positions the output layer runs for: all or last")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--calibrated", type=int, default=64, help="most measurements of `calibrated`")
     parser.add_argument("--lts", type=int, default=640, help="measurements of `lts`")
@@ -75,8 +78,8 @@ def run(given: argparse.Namespace, name: str, seed: int, budget: int) -> Study:
         algorithm=name,
         settings=settings,
         seed=seed,
-        workload=Workload(batch=given.batch, seq_len=given.length),
-        device_options={"time_limit_s": given.time_limit},
+        workload=Workload(batch=given.batch, seq_len=given.length, logits=given.logits),
+        device_options={"time_limit_s": given.time_limit, "timing": TIMING},
         resume=True,
     )
     before = read_json(folder / WALL_FILE) if (folder / WALL_FILE).exists() else {"seconds": 0.0, "done": False}

@@ -29,6 +29,7 @@ from tradewind.predictors.design import design
 from tradewind.studies import Study
 
 SIZES = (8, 16, 32, 64, 128)
+TIMING = {"min_repeats": 3, "max_seconds": 0.5, "target_spread": 0.01}
 TURNS = 4
 """Legs in which pool and unseen architectures are measured alternately."""
 KEPT = 0.75
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--objectives", default="latency_ms,peak_memory_mb")
     parser.add_argument("--length", type=int, default=192, help="tokens a sequence")
     parser.add_argument("--batch", type=int, default=1, help="sequences in a forward")
+    parser.add_argument("--logits", default="all", help="positions the output layer runs for: all or last")
     parser.add_argument("--pool", type=int, default=128, help="designed architectures to measure")
     parser.add_argument("--unseen", type=int, default=100, help="random architectures that no fit sees")
     parser.add_argument("--subsets", type=int, default=10, help="designs of each size")
@@ -92,8 +94,8 @@ def studies(given: argparse.Namespace) -> tuple[Study, Study]:
             algorithm=algorithm,
             settings=settings,
             seed=seed,
-            workload=Workload(batch=given.batch, seq_len=given.length),
-            device_options={"time_limit_s": given.time_limit},
+            workload=Workload(batch=given.batch, seq_len=given.length, logits=given.logits),
+            device_options={"time_limit_s": given.time_limit, "timing": TIMING},
             resume=True,
         )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -98,7 +98,7 @@ class DeviceEvaluator:
         device: Device | str | None = None,
         threads: int = 1,
         workload: Workload | None = None,
-        timing: Timing | None = None,
+        timing: Timing | Mapping[str, float] | None = None,
         time_limit_s: float = 120.0,
         memory_limit_mb: float | None = None,
         anchor: Any = None,
@@ -115,6 +115,8 @@ class DeviceEvaluator:
         self._times = [o.name for o in self._objectives if o.quantity in _TIMES]
         if anchor_every < 0:
             raise UsageError(f"anchor_every is {anchor_every}; it must be at least 0 (0: no anchor)")
+        if isinstance(timing, Mapping):
+            timing = Timing(**timing)  # type: ignore[arg-type]
         self._runner = runner or Runner(
             place, workload=workload, timing=timing, time_limit_s=time_limit_s, memory_limit_mb=memory_limit_mb
         )
