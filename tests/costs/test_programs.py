@@ -41,8 +41,8 @@ def test_operations_are_those_of_the_counter(program: Program) -> None:
 
 
 def test_a_step_is_three_forwards() -> None:
-    model = build(primer_ez(), d_model=16, n_layer=2, vocab_size=20, context=12, fuse=False)
+    model = build(transformer(), d_model=16, n_layer=2, vocab_size=20, context=12, fuse=False)
     tokens = torch.zeros(2, 12, dtype=torch.int64)
     with FlopCounterMode(display=False) as counter:
         model.loss(tokens, tokens).backward()
-    assert counter.get_total_flops() == costs.step_flops(resolve(primer_ez()), SIZES, 2, 12)
+    assert counter.get_total_flops() == costs.step_flops(resolve(transformer()), SIZES, 2, 12)
