@@ -54,6 +54,10 @@ def describe(name: NameArgument, sets: SetOption = None, as_json: JsonOption = F
             for d in facts["dimensions"]
         ]
     )
+    for opened, choices in facts["unopened"].items():
+        console().print(
+            f"{opened} is {choices[0]} in every layer; --set {opened}=... chooses among: {', '.join(choices)}"
+        )
     if facts["constants"]:
         print_rows([{"constant": k, "value": str(v)} for k, v in facts["constants"].items()])
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tradewind.core.errors import InvalidArchitectureError, unknown
 from tradewind.core.files import canonical_json, content_hash, parse_json
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _FAMILIES: dict[str, type[Architecture]] = {}
 _TYPES: dict[str, type] = {"int": int, "bool": bool, "str": str}
@@ -24,9 +27,16 @@ LARGEST = 2**31 - 1
 """Largest integer in an architecture: batches hold 64-bit numbers, into which a product of two must fit."""
 
 
-def per_layer(default: Any = dataclasses.MISSING) -> Any:
-    """Declare a tuple field that has one entry a layer."""
-    return dataclasses.field(default=default, metadata={"per_layer": True})
+def per_layer(choices: Iterable[str] = ()) -> Any:
+    """Declare a tuple field that has one entry a layer.
+
+    With `choices` the entries are names. The first is the rule: it is every layer's where nothing is given, and a field
+    that holds nothing else is left out of the JSON, so that it changes no architecture written without it.
+    """
+    names = tuple(choices)
+    return dataclasses.field(
+        default=() if names else dataclasses.MISSING, metadata={"per_layer": True, "choices": names}
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +64,8 @@ class Architecture:
         for field in self._fields():
             value = getattr(self, field.name)
             plain = _plain(field, value, self.family)
+            if choices := field.metadata.get("choices"):
+                plain = self._named(field.name, plain, choices)
             if plain is not value:
                 object.__setattr__(self, field.name, plain)
             if "int" in str(field.type) and (max(plain, default=0) if type(plain) is tuple else plain) > LARGEST:
@@ -77,6 +89,12 @@ class Architecture:
         value = getattr(self, name)
         if (min(value, default=1) if isinstance(value, tuple) else value) < 1:
             raise InvalidArchitectureError(f"{self.family}: {name} is {value}; it must be at least 1")
+
+    def _named(self, name: str, given: tuple[str, ...], choices: tuple[str, ...]) -> tuple[str, ...]:
+        """The names of every layer, the usual ones where none are given; refuses a name that is no choice."""
+        for entry in set(given).difference(choices):
+            raise InvalidArchitectureError(f"{self.family}: {unknown(name, entry, choices)}")
+        return given or (choices[0],) * self.n_layer
 
     def _check(self) -> None:
         """The family's own rules; raises `InvalidArchitectureError`."""
@@ -112,11 +130,29 @@ class Architecture:
         """Names of the fields with one entry a layer."""
         return tuple(f.name for f in dataclasses.fields(cls) if f.metadata.get("per_layer"))
 
+    @classmethod
+    @functools.cache
+    def named_fields(cls) -> Mapping[str, tuple[str, ...]]:
+        """The per-layer fields of names, with their choices; they may be left out."""
+        return {f.name: f.metadata["choices"] for f in dataclasses.fields(cls) if f.metadata.get("choices")}
+
+    def layer_column(self, name: str) -> tuple[int, ...]:
+        """A per-layer field of numbers, or what the family derives for each layer from its fields."""
+        found: tuple[int, ...] = getattr(self, name)
+        return found
+
+    @classmethod
+    def derived(cls, name: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """`layer_column` for the columns of a batch that has no column of this name: (N, layers), 0 past the depth."""
+        raise AttributeError(f"{cls.family} has no per-layer column {name!r}")
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: `family` and every field, tuples as lists."""
+        """Plain data: `family` and every field, tuples as lists; without names that are the usual ones throughout."""
         data: dict[str, Any] = {"family": self.family}
         for field in self._fields():
             value = getattr(self, field.name)
+            if (choices := field.metadata.get("choices")) and value.count(choices[0]) == len(value):
+                continue
             data[field.name] = list(value) if isinstance(value, tuple) else value
         return data
 
@@ -164,8 +200,9 @@ class Architecture:
         return Architecture.from_dict(parse_json(text, "the architecture"))
 
     def replace(self, **changes: Any) -> Architecture:
-        """A copy with some fields changed, validated again."""
-        return dataclasses.replace(self, **changes)
+        """A copy with some fields changed, validated again; names that are the usual ones follow a change of depth."""
+        usual = {name: () for name, choices in self.named_fields().items() if set(getattr(self, name)) == {choices[0]}}
+        return dataclasses.replace(self, **usual | changes)
 
 
 def family(name: str) -> type[Architecture]:

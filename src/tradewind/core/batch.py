@@ -1,7 +1,8 @@
 """ArchitectureBatch: many architectures of one family as arrays, for vectorised sampling, costs and predictions.
 
 Symbols: N architectures, Lmax the largest depth among them. Scalars have shape (N,), per-layer and other tuple fields
-(N, width), zero-padded (empty strings for text) past their own length.
+(N, width), zero-padded past their own length. Per-layer names are codes (uint8): the place of each among the field's
+choices, the usual one 0; where all of them are the usual one, the column has no width and costs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from tradewind.core.architecture import Architecture, family
-from tradewind.core.errors import FileFormatError, InvalidArchitectureError, UsageError
+from tradewind.core.errors import FileFormatError, InvalidArchitectureError, UsageError, unknown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,15 +51,20 @@ class ArchitectureBatch(Sequence[Architecture]):
         columns = {}
         for field in dataclasses.fields(kind):
             values = [getattr(arch, field.name) for arch in architectures]
-            columns[field.name] = _pad(values) if isinstance(values[0], tuple) else np.array(values)
+            if choices := field.metadata.get("choices"):
+                codes = {name: code for code, name in enumerate(choices)}
+                columns[field.name] = _narrowest(_pad([tuple(map(codes.__getitem__, names)) for names in values]))
+            else:
+                columns[field.name] = _pad(values) if isinstance(values[0], tuple) else np.array(values)
         return cls(kind.family, np.array([arch.n_layer for arch in architectures], dtype=np.int64), columns)
 
     @classmethod
     def of_columns(cls, family_name: str, n_layer: np.ndarray, **columns: Any) -> ArchitectureBatch:
         """A batch from arrays; a scalar is repeated, a missing field takes the family's default.
 
-        Per-layer arrays of shape (N, Lmax) are blanked past each row's depth; a d_embed of 0 becomes d_model. Values
-        are not checked one by one: samplers build valid rows; `validate` checks foreign ones.
+        Per-layer arrays of shape (N, Lmax) are blanked past each row's depth; a d_embed of 0 becomes d_model. Per-layer
+        names may be given as such or as codes. Values are not checked one by one: samplers build valid rows; `validate`
+        checks foreign ones.
         """
         kind = family(family_name)
         n_layer = np.asarray(n_layer, dtype=np.int64)
@@ -68,6 +74,12 @@ class ArchitectureBatch(Sequence[Architecture]):
             if value is dataclasses.MISSING:
                 raise UsageError(f"{family_name}: the column {field.name!r} is missing")
             array = np.asarray(value)
+            choices = field.metadata.get("choices")
+            if choices:
+                array = _codes(field.name, array, choices)
+                if not array.size:
+                    full[field.name] = np.zeros((len(n_layer), 0), np.uint8)
+                    continue
             shape = (len(n_layer), *array.shape[1:]) if array.ndim == 2 else (len(n_layer),)
             if str(field.type).startswith("tuple") and array.ndim < 2:
                 shape = (len(n_layer), array.size)
@@ -75,7 +87,7 @@ class ArchitectureBatch(Sequence[Architecture]):
             if field.metadata.get("per_layer"):
                 live = np.arange(array.shape[1]) < n_layer[:, None]
                 array = np.where(live, array, np.zeros((), array.dtype))
-            full[field.name] = array
+            full[field.name] = _narrowest(array) if choices else array
         if "d_embed" in full:
             full["d_embed"] = np.where(full["d_embed"] > 0, full["d_embed"], full["d_model"])
         if columns:
@@ -97,7 +109,11 @@ class ArchitectureBatch(Sequence[Architecture]):
             values = {}
             for name, column in self.columns.items():
                 cell = column[key]
-                if name in layered:
+                if name in kind.named_fields():
+                    if not len(cell):
+                        continue
+                    cell = self.names(name, key)[0, :depth]
+                elif name in layered:
                     cell = cell[:depth]
                 elif column.ndim == 2:
                     cell = cell[cell != 0]
@@ -114,14 +130,27 @@ class ArchitectureBatch(Sequence[Architecture]):
         except KeyError:
             raise AttributeError(f"{self.__dict__.get('family', 'batch')} has no column {name!r}") from None
 
+    def names(self, name: str, rows: Any = slice(None)) -> np.ndarray:
+        """The names of a per-layer field of names, (n, Lmax) text; those of layers past the depth mean nothing."""
+        column, choices = self.columns[name], family(self.family).named_fields()[name]
+        codes = column[[rows] if isinstance(rows, (int, np.integer)) else rows]
+        if not codes.shape[1]:
+            codes = np.zeros((len(codes), self.columns["n_head"].shape[1]), np.uint8)
+        return np.array(choices)[codes]
+
+    def layer_column(self, name: str) -> np.ndarray:
+        """A per-layer column, or what the family derives for each layer, (N, width), 0 past the depth."""
+        found = self.columns.get(name)
+        return family(self.family).derived(name, self.columns) if found is None else found
+
     def layer_sum(self, name: str) -> np.ndarray:
-        """Sum of a per-layer column over the layers, shape (N,), int64."""
+        """Sum of a `layer_column` over the layers, shape (N,), int64."""
         # einsum adds short rows faster than np.sum, narrow integers two to three times as fast.
-        return np.asarray(np.einsum("nl->n", self.columns[name], dtype=np.int64))
+        return np.asarray(np.einsum("nl->n", self.layer_column(name), dtype=np.int64))
 
     def layer_max(self, name: str) -> np.ndarray:
-        """Maximum of a per-layer column over the layers, shape (N,), int64."""
-        return np.asarray(np.max(self.columns[name], axis=1), dtype=np.int64)
+        """Maximum of a `layer_column` over the layers, shape (N,), int64."""
+        return np.asarray(np.max(self.layer_column(name), axis=1), dtype=np.int64)
 
     def validate(self) -> None:
         """Build every row; raises `InvalidArchitectureError` naming the first row at fault."""
@@ -135,7 +164,11 @@ class ArchitectureBatch(Sequence[Architecture]):
         """An Arrow table with `family`, `n_layer` and one column a field; tuples as lists."""
         import pyarrow as pa
 
-        rows = [arch.to_dict() | {"n_layer": arch.n_layer} for arch in self]
+        named = [name for name in family(self.family).named_fields() if self.columns[name].shape[1]]
+        rows = [
+            arch.to_dict() | {name: list(getattr(arch, name)) for name in named} | {"n_layer": arch.n_layer}
+            for arch in self
+        ]
         return pa.Table.from_pylist(rows)
 
     @classmethod
@@ -186,6 +219,23 @@ def _pad(values: Sequence[tuple[Any, ...]]) -> np.ndarray:
     width = max((len(v) for v in values), default=0)
     fill: Any = "" if any(isinstance(x, str) for v in values for x in v[:1]) else 0
     return np.array([(*v, *(fill,) * (width - len(v))) for v in values]).reshape(len(values), width)
+
+
+def _codes(field: str, given: np.ndarray, choices: tuple[str, ...]) -> np.ndarray:
+    """The codes of names, uint8 of the same shape; codes stay what they are, and blanks mean the usual name."""
+    if given.dtype.kind in "iu" or not given.size:
+        return given.astype(np.uint8)
+    found, places = np.unique(given.astype(str), return_inverse=True)
+    known = {"": 0, "0": 0, **{name: code for code, name in enumerate(choices)}}
+    for name in found.tolist():
+        if name not in known:
+            raise unknown(field, name, choices)
+    return np.array([known[name] for name in found.tolist()], np.uint8)[places].reshape(given.shape)
+
+
+def _narrowest(codes: np.ndarray) -> np.ndarray:
+    """Codes as a column: without width where every name is the usual one."""
+    return codes.astype(np.uint8) if codes.any() else np.zeros((len(codes), 0), np.uint8)
 
 
 def _column(column: pa.ChunkedArray, name: str) -> np.ndarray:

@@ -9,10 +9,28 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+import numpy as np
+
 from tradewind.core.architecture import Architecture, per_layer
+from tradewind.core.blocks import BLOCKS, Block
 from tradewind.core.errors import InvalidArchitectureError
+
+_CODES = {name: code for code, name in enumerate(BLOCKS)}
+
+
+def _of_blocks(count: Callable[[Block], int], inner: bool = False) -> tuple[tuple[int, ...], bool]:
+    return tuple(int(count(block)) for block in BLOCKS.values()), inner
+
+
+DERIVED: Mapping[str, tuple[tuple[int, ...], bool]] = {
+    "convolutions": _of_blocks(lambda block: block.convolved),
+    "gated": _of_blocks(lambda block: block.gated),
+    "gated_inner": _of_blocks(lambda block: block.gated, inner=True),
+}
+"""Per-layer numbers that follow from a layer's block: one for each block, and whether it counts once an inner unit."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,15 +38,43 @@ class GPT2(Architecture):
     """GPT-2: pre-LayerNorm, learned positions, biased linear layers, GELU, tied plain softmax.
 
     `context` is the number of learned positions. Head size is d_model / n_head, so n_head must divide d_model.
+    `block` names what each layer is made of (`tradewind.core.blocks`); GPT-2's own is ``gelu``, in every layer if none
+    is given.
 
-    >>> GPT2(d_model=64, n_head=(2,), d_inner=(128,)).vocab_size
-    50257
+    >>> GPT2(d_model=64, n_head=(2,), d_inner=(128,)).block
+    ('gelu',)
     """
 
     family: ClassVar[str] = "gpt2"
     d_inner: tuple[int, ...] = per_layer()
     vocab_size: int = 50257
     context: int = 1024
+    block: tuple[str, ...] = per_layer(BLOCKS)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The parts of each layer."""
+        return tuple(BLOCKS[name] for name in self.block)
+
+    def layer_column(self, name: str) -> tuple[int, ...]:
+        """A per-layer field of numbers, or one of `DERIVED`."""
+        if name not in DERIVED:
+            return super().layer_column(name)
+        weights, inner = DERIVED[name]
+        found = [weights[_CODES[b]] for b in self.block]
+        return tuple(w * f for w, f in zip(found, self.d_inner, strict=True)) if inner else tuple(found)
+
+    @classmethod
+    def derived(cls, name: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """One of `DERIVED` for the columns of a batch, int64 (N, layers)."""
+        if name not in DERIVED:
+            return super().derived(name, columns)
+        weights, inner = DERIVED[name]
+        codes = columns["block"]
+        if not codes.shape[1]:
+            return weights[0] * columns["d_inner"] if inner else codes
+        found = np.array(weights)[codes]
+        return found * columns["d_inner"] if inner else found
 
     def _check(self) -> None:
         _heads_divide_width(self)

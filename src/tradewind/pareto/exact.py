@@ -213,7 +213,8 @@ def _networks(options: ArchitectureBatch, choices: np.ndarray) -> list[Architect
     first = options[0]
     shared = {field.name: getattr(first, field.name) for field in dataclasses.fields(first)}
     names = first.per_layer_fields()
-    columns = [options.columns[name][choices, 0].tolist() for name in names]
+    named = first.named_fields()
+    columns = [(options.names(name) if name in named else options.columns[name])[choices, 0].tolist() for name in names]
     # Layers of members of the space, which are valid: checking each again takes most of the time of a large frontier.
     return [
         type(first).of_valid({**shared, **{name: tuple(cells) for name, cells in zip(names, layers, strict=True)}})

@@ -86,9 +86,9 @@ def corners(space: Any) -> Iterator[Architecture]:
     outer = list(space.layer_options())
     for options in (outer[0], outer[-1]) if len(outer) > 1 else outer:
         fields = options[0].per_layer_fields()
-        columns = [options.columns[name][:, 0].astype(float) for name in fields]
+        columns = [options.columns[name][:, 0].astype(float) for name in fields if options.columns[name].shape[1]]
         scaled = [column / max(column.max(), 1.0) for column in columns]
-        for signs in itertools.product((-1.0, 1.0), repeat=len(fields)):
+        for signs in itertools.product((-1.0, 1.0), repeat=len(columns)):
             best = options[int(np.argmax(sum(sign * column for sign, column in zip(signs, scaled, strict=True))))]
             for depth in {space.depths[0], space.depths[-1]}:
                 yield best.replace(**{name: getattr(best, name) * depth for name in fields})

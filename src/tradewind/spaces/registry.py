@@ -50,7 +50,8 @@ def _registered(name: str) -> ArchitectureSpace:
 def describe(space: str | ArchitectureSpace) -> dict[str, Any]:
     """Facts for a table of spaces, plain data.
 
-    Keys: name, family, summary (one line), dimensions (name, choices, per_layer), rules (text), constants, exact size.
+    Keys: name, family, summary (one line), dimensions (name, choices, per_layer), rules (text), constants, exact size,
+    and what `narrow` may open (name: choices of each layer, the one that all members have first).
 
     >>> describe("hwgpt-s")["dimensions"][3]
     {'name': 'n_head', 'choices': [4, 8, 12], 'per_layer': True}
@@ -65,6 +66,7 @@ def describe(space: str | ArchitectureSpace) -> dict[str, Any]:
         "rules": [str(rule) for rule in space.rules],
         "constants": data["constants"],
         "size": space.size(),
+        "unopened": {name: list(choices) for name, choices in space.unopened.items()},
     }
 
 

@@ -52,17 +52,25 @@ def layer_options(t: Tables) -> list[ArchitectureBatch]:
 
 def _batch(t: Tables, depth: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> ArchitectureBatch:
     """Depths (N,), rows (N,) and codes (N, width) as a batch."""
-    per_layer = family(t.family).per_layer_fields()
+    kind = family(t.family)
+    per_layer, named = kind.per_layer_fields(), kind.named_fields()
     columns: dict[str, Any] = {}
     for i, name in enumerate(t.fields):
         values = [key[i] for key in t.keys]
+        if name in named:
+            if set(values) == {named[name][0]}:
+                continue
+            values = [named[name].index(value) for value in values]
         if isinstance(values[0], tuple):
             columns[name] = values[0]
         else:
             column = np.array(values)[rows]
             columns[name] = np.repeat(column[:, None], codes.shape[1], axis=1) if name in per_layer else column
     for g, dimension in enumerate(t.layered):
-        columns[dimension.name] = np.array(dimension.choices)[t.code_digits[:, g]][codes]
+        choices = dimension.choices
+        if dimension.name in named:
+            choices = tuple(named[dimension.name].index(str(choice)) for choice in choices)
+        columns[dimension.name] = np.array(choices)[t.code_digits[:, g]][codes]
     return ArchitectureBatch.of_columns(t.family, depth, **columns)
 
 

@@ -68,14 +68,16 @@ class ArchitectureSpace:
                 raise UsageError(f"{self.name}: {dimension.name} is one value of a {self.family}, not one a layer")
             for choice in dimension.choices:
                 cast(dimension.name, choice, self._type(dimension.name))
+                if choice not in kind.named_fields().get(dimension.name, (choice,)):
+                    raise unknown(dimension.name, choice, kind.named_fields()[dimension.name])
         for name, field in fields.items():
-            if name not in names and (
-                name in kind.per_layer_fields() or given.get(name, field.default) is dataclasses.MISSING
-            ):
+            free = name in names or (name in kind.named_fields() and name not in given)
+            if not free and (name in kind.per_layer_fields() or given.get(name, field.default) is dataclasses.MISSING):
                 raise UsageError(f"{self.name}: a space of {self.family} needs the dimension {name!r}")
         if DEPTH not in names or self.dimension(DEPTH).choices[0] < 1:  # type: ignore[operator]
             raise UsageError(f"{self.name}: a space needs the dimension {DEPTH!r} with choices of at least 1")
-        constants = {n: given.get(n, f.default) for n, f in fields.items() if n not in names}
+        optional = kind.named_fields()
+        constants = {n: given.get(n, f.default) for n, f in fields.items() if n not in names and n not in optional}
         rank = {d.name: (d.name != DEPTH, d.per_layer) for d in self.dimensions}
         family_rules = FAMILY_RULES.get(self.family, ())
         frozen = tuple((n, tuple(v) if isinstance(v, (list, tuple)) else v) for n, v in sorted(constants.items()))
@@ -94,6 +96,17 @@ class ArchitectureSpace:
     def constants(self) -> dict[str, Any]:
         """The fields that are the same in every member, with their values."""
         return dict(self.fixed)
+
+    @property
+    def unopened(self) -> dict[str, tuple[str, ...]]:
+        """Fields of names in which all members have the usual one, with what `narrow` may choose for each layer.
+
+        >>> from tradewind import spaces
+        >>> spaces.get("gpt2").unopened["block"][:3]
+        ('gelu', 'vanilla', 'squared-relu')
+        """
+        names = {d.name for d in self.dimensions}
+        return {name: kept for name, kept in family(self.family).named_fields().items() if name not in names}
 
     def dimension(self, name: str) -> Dimension:
         """A dimension by name; raises `UsageError`."""
@@ -217,7 +230,8 @@ class ArchitectureSpace:
         """The subspace with the choices of some dimensions cut down; raises `UsageError`.
 
         Choices are a value, several, a text as in `parse_choices` or a `Range`. A constant is set the same way; with
-        several values it becomes a dimension (``div_val="1,2,4"``).
+        several values it becomes a dimension (``div_val="1,2,4"``). A field of names that the space leaves alone
+        (`unopened`) becomes a dimension of every layer (``block="gelu,primer-ez"``).
 
         >>> from tradewind import spaces
         >>> spaces.get("gpt2").narrow(n_layer="14..20", vocab_size=1000).dimension("n_layer").choices
@@ -235,8 +249,12 @@ class ArchitectureSpace:
                 else:
                     del constants[name]
                     dimensions[name] = Dimension(name, values)
+            elif name in self.unopened:
+                every = Dimension(name, self.unopened[name], per_layer=True)
+                dimensions[name] = select(self.name, every, given, self._type(name))
             else:
-                raise unknown(f"dimension or constant of {self.name}", name, (*dimensions, *constants))
+                known = (*dimensions, *constants, *self.unopened)
+                raise unknown(f"dimension or constant of {self.name}", name, known)
         space = dataclasses.replace(self, dimensions=tuple(dimensions.values()), fixed=tuple(constants.items()))
         _ = space.tables  # an empty space is refused here, where the choices were made
         return space
