@@ -3,8 +3,8 @@
 torch is imported when the first name that needs it is used.
 
 >>> from tradewind import training
->>> training.prepare.__name__
-'prepare'
+>>> training.Recipe(steps=10, batch_size=2, length=32).tokens
+640
 """
 
 from __future__ import annotations
@@ -13,12 +13,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tradewind.training.checkpoint import load_model as load_model
+    from tradewind.training.checkpoint import save_model as save_model
     from tradewind.training.data import TokenData as TokenData
     from tradewind.training.data import prepare as prepare
+    from tradewind.training.evaluation import Validation as Validation
+    from tradewind.training.evaluation import evaluate as evaluate
+    from tradewind.training.evaluation import validation_loss as validation_loss
+    from tradewind.training.loop import Trainer as Trainer
+    from tradewind.training.recipe import Recipe as Recipe
+    from tradewind.training.recipe import preset as preset
 
 _NAMES = {
+    "Recipe": "tradewind.training.recipe",
     "TokenData": "tradewind.training.data",
+    "Trainer": "tradewind.training.loop",
+    "Validation": "tradewind.training.evaluation",
+    "evaluate": "tradewind.training.evaluation",
+    "load_model": "tradewind.training.checkpoint",
     "prepare": "tradewind.training.data",
+    "preset": "tradewind.training.recipe",
+    "save_model": "tradewind.training.checkpoint",
+    "validation_loss": "tradewind.training.evaluation",
 }
 
 __all__ = [*_NAMES]  # noqa: PLE0604

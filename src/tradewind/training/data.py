@@ -75,14 +75,14 @@ class TokenData:
         starts = Streams(seed, "batch", split).at(step).integers(last + 1, size=batch_size)
         return self._windows(split, starts, length)
 
-    def lanes(self, split: str, step: int, *, batch_size: int, length: int, seed: int = 0) -> Batch:
+    def lanes(self, split: str, step: int, *, batch_size: int, length: int, seed: int | None = 0) -> Batch:
         """Windows that go on where those of the step before ended, row by row, for models with a memory.
 
-        Row r reads from r / batch_size of the text onwards, shifted by a random number of tokens that `seed` draws;
-        past the last whole window it begins again at the front.
+        Row r reads from r / batch_size of the text onwards, shifted by a number of windows that `seed` draws (None:
+        not shifted); past the last whole window it begins again at the front.
         """
         windows = self._room(split, length) // length + 1
-        shift = int(Streams(seed, "lanes", split).at(0).integers(windows))
+        shift = 0 if seed is None else int(Streams(seed, "lanes", split).at(0).integers(windows))
         rows = shift + step + np.arange(batch_size) * windows // batch_size
         return self._windows(split, rows % windows * length, length)
 
