@@ -167,9 +167,7 @@ class Trainer:
             for part, (inputs, targets) in enumerate(self._parts()):
                 last = part == recipe.accumulation - 1
                 with self._synchronising(last), autocast(self._device, recipe.precision):
-                    loss, self._memory[part] = self._loss(inputs, targets, self._memory[part])
-                    self._scaler.scale(loss / recipe.accumulation).backward()
-                total += loss.detach() / recipe.accumulation
+                    total += self._backward(part, inputs, targets) / recipe.accumulation
         self._scaler.unscale_(self._optimizer)
         norm = parallel.whole(nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip or math.inf))
         value = float(parallel.average(total))
@@ -180,6 +178,12 @@ class Trainer:
             self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
         return {"step": self.step, "loss": value, "learning_rate": rate, "gradient_norm": float(norm)}
+
+    def _backward(self, part: int, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Add the gradient of one part to that of the step; its loss, detached."""
+        loss, self._memory[part] = self._loss(inputs, targets, self._memory[part])
+        self._scaler.scale(loss / self.recipe.accumulation).backward()
+        return loss.detach()
 
     def _parts(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of the step's batch that are for this process, part by part."""
@@ -213,13 +217,7 @@ class Trainer:
 
     def _claim(self, out: Path) -> None:
         """Write what is trained here, or make sure that it is the same; raises `UsageError`."""
-        arch = getattr(self.model, "arch", None)
-        shapes = {name: list(parameter.shape) for name, parameter in self.model.named_parameters()}
-        mine = {
-            "recipe": self.recipe.to_dict(),
-            "text": self.text.hash,
-            "architecture": arch.to_dict() if arch is not None else content_hash(shapes),
-        }
+        mine = self._identity()
         if (out / RUN).is_file():
             found = read_json(out / RUN)
             for name, value in mine.items():
@@ -231,6 +229,16 @@ class Trainer:
         elif self._place.rank == 0:
             write_json(out / RUN, mine)
         parallel.barrier()
+
+    def _identity(self) -> dict[str, Any]:
+        """What the steps depend on, as plain data."""
+        arch = getattr(self.model, "arch", None)
+        shapes = {name: list(parameter.shape) for name, parameter in self.model.named_parameters()}
+        return {
+            "recipe": self.recipe.to_dict(),
+            "text": self.text.hash,
+            "architecture": arch.to_dict() if arch is not None else content_hash(shapes),
+        }
 
     def _restore(self, path: Path) -> None:
         tensors, facts = checkpoint.read(path)
