@@ -120,6 +120,17 @@ def complete(data: dict[str, Any], path: Path, space: ArchitectureSpace, remedy:
     return {"family": space.family, **space.constants, **data}
 
 
+def read_settings(texts: Sequence[str]) -> dict[str, str]:
+    """Names and values of ``--setting NAME=VALUE`` options."""
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"--setting {text!r} is not NAME=VALUE; write for example --setting population=50")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
 def count(number: int, what: str) -> str:
     """A number of things in words, e.g. ``1 architecture`` or ``1,000 architectures``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

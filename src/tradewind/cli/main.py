@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from tradewind.cli import bench, calibrate, costs, export, measure, report, search, spaces
+from tradewind.cli import bench, calibrate, costs, export, measure, report, search, spaces, train
 from tradewind.core import TradewindError, UsageError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("report")(report.report)
 app.command("measure")(measure.measure)
 app.command("calibrate")(calibrate.calibrate)
 app.command("costs")(costs.costs)
+app.command("train")(train.train)
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(bench.app, name="bench")
 app.add_typer(export.app, name="export")

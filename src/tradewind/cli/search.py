@@ -27,9 +27,10 @@ from tradewind.cli.common import (
     get_space,
     make_workload,
     print_json,
+    read_settings,
     use_device,
 )
-from tradewind.core import Evaluation, StudyError, TradewindError, UsageError
+from tradewind.core import Evaluation, StudyError, TradewindError
 
 ROWS = 24
 """Rows of the frontier that are printed; the report has all."""
@@ -82,7 +83,7 @@ def search(
         objectives=objectives,
         device=use_device(device),
         algorithm=algorithm,
-        settings=_settings(setting or []),
+        settings=read_settings(setting or []),
         constraints=tuple(where or ()),
         seed=seed,
         workload=make_workload(batch, length, context, dtype, logits),
@@ -117,13 +118,3 @@ def _reasons(evaluations: Sequence[Evaluation]) -> str:
         counts.update(failed.keys())
         first = failed | first
     return "; ".join(f"{n} times {first[kind]}" for kind, n in counts.most_common(3))
-
-
-def _settings(texts: list[str]) -> dict[str, str]:
-    settings = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise UsageError(f"--setting {text!r} is not NAME=VALUE; write for example --setting population=50")
-        settings[name.strip()] = value.strip()
-    return settings

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tradewind.training.evaluation import Validation as Validation
     from tradewind.training.evaluation import evaluate as evaluate
     from tradewind.training.evaluation import validation_loss as validation_loss
+    from tradewind.training.fit import for_text as for_text
     from tradewind.training.loop import Trainer as Trainer
+    from tradewind.training.progress import bar as bar
     from tradewind.training.recipe import Recipe as Recipe
     from tradewind.training.recipe import preset as preset
 
@@ -29,7 +31,9 @@ _NAMES = {
     "TokenData": "tradewind.training.data",
     "Trainer": "tradewind.training.loop",
     "Validation": "tradewind.training.evaluation",
+    "bar": "tradewind.training.progress",
     "evaluate": "tradewind.training.evaluation",
+    "for_text": "tradewind.training.fit",
     "load_model": "tradewind.training.checkpoint",
     "prepare": "tradewind.training.data",
     "preset": "tradewind.training.recipe",

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tradewind.core import Architecture, FileFormatError, UsageError
 from tradewind.core.files import canonical_json, parse_json, read_json, sync_folder, write_json
 from tradewind.models.factory import build
-from tradewind.training.parallel import copy_into, whole
+from tradewind.training.parallel import copy_into, here, whole
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
@@ -107,11 +107,14 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def save_model(model: Any, folder: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> Path:
     """Write ``weights.safetensors`` and ``architecture.json`` of a model; returns the folder.
 
-    `facts` (the text, the tokenizer, the perplexity) go into the header of the weights.
+    `facts` (the text, the tokenizer, the perplexity) go into the header of the weights. Of several processes the first
+    writes, and all must ask.
     """
     place = Path(folder)
-    named = model.named_parameters()
-    write(place / WEIGHTS, {name: whole(parameter.detach()) for name, parameter in named}, facts or {})
+    weights = {name: whole(parameter.detach()) for name, parameter in model.named_parameters()}
+    if here().rank:
+        return place
+    write(place / WEIGHTS, weights, facts or {})
     if isinstance(getattr(model, "arch", None), Architecture):
         write_json(place / ARCHITECTURE, model.arch.to_dict())
     return place

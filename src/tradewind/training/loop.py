@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,17 @@ import torch
 from torch import Tensor, nn
 
 from tradewind.core import UsageError
-from tradewind.core.files import content_hash, read_json, write_json
+from tradewind.core.files import content_hash, read_json, write_json, write_text
 from tradewind.core.seeds import derive
 from tradewind.training import checkpoint, parallel
 from tradewind.training.data import TokenData
 from tradewind.training.divergence import Watch
 from tradewind.training.evaluation import TokenLoss, Validation, as_tensor, autocast, score
+from tradewind.training.fit import check_fit
 from tradewind.training.metrics import Metrics
 from tradewind.training.optimizers import make_optimizer
 from tradewind.training.recipe import Recipe
+from tradewind.training.tokenizers import FILE as TOKENIZER
 
 CHECKPOINT, RUN = "checkpoint.safetensors", "run.json"
 
@@ -73,6 +77,8 @@ class Trainer:
         self._every = {"evaluate": evaluate_every, "checkpoint": checkpoint_every}
         self._batches = batches
         self._device = next(model.parameters()).device
+        self._last: dict[str, Any] = {}
+        self._seconds: deque[float] = deque(maxlen=100)
         self._memory: list[Any] = [None] * recipe.accumulation
         self._metrics = Metrics(self._out if self._place.rank == 0 else None)
         self._watch = Watch(recipe.divergence)
@@ -93,6 +99,11 @@ class Trainer:
                 self._restore(self._out / CHECKPOINT)
 
     @property
+    def last(self) -> dict[str, Any]:
+        """The row of the last step that this process made; empty before the first."""
+        return self._last
+
+    @property
     def history(self) -> list[dict[str, Any]]:
         """A row a step: ``step`` (from 1), ``loss`` in nats per token, ``learning_rate``, ``gradient_norm``, times."""
         return [row for row in self._metrics.rows if "loss" in row]
@@ -104,9 +115,10 @@ class Trainer:
 
     @property
     def tokens_per_second(self) -> float:
-        """Median throughput of the steps so far, over all processes; NaN before the first."""
-        times = sorted(row["seconds"] for row in self.history)
-        return self.recipe.batch_size * self.recipe.length / times[len(times) // 2] if times else math.nan
+        """Median throughput of the last steps (at most 100), over all processes; NaN before the first."""
+        if not self._seconds:
+            return math.nan
+        return self.recipe.batch_size * self.recipe.length / statistics.median(self._seconds)
 
     def run(self, until: int | None = None, report: Callable[[Trainer], None] | None = None) -> Trainer:
         """Train to the step `until` (the recipe's last one if None), or until training diverges.
@@ -120,7 +132,9 @@ class Trainer:
             started, used = time.perf_counter(), time.process_time()
             row = self._update()
             row |= {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - used}
-            self._metrics.add({key: value for key, value in row.items() if math.isfinite(value)})
+            self._last = {key: value for key, value in row.items() if math.isfinite(value)}
+            self._seconds.append(row["seconds"])
+            self._metrics.add(self._last)
             if self._due("evaluate") or (self.step == self.recipe.steps and not self.diverged):
                 self._metrics.add({"step": self.step, "validation": self.evaluate().to_dict()})
             if self._due("checkpoint") and self.step < last:
@@ -154,6 +168,19 @@ class Trainer:
             self._metrics.sync()
             facts = {"step": self.step, "diverged": self.diverged, "scaler": self._scaler.state_dict()}
             checkpoint.write(self._out / CHECKPOINT, tensors, facts)
+        parallel.barrier()
+
+    def save_model(self, facts: Mapping[str, Any]) -> None:
+        """Write weights, architecture and a trained tokenizer to the folder, for `load_model`; every process must ask.
+
+        `facts` go into the header of the weights. Raises `UsageError` without a folder.
+        """
+        if self._out is None:
+            raise UsageError("this Trainer keeps nothing; make it with out=FOLDER to save the model")
+        checkpoint.save_model(self.model, self._out, facts)
+        trained = self.text.folder / TOKENIZER
+        if trained.is_file() and self._place.rank == 0:
+            write_text(self._out / TOKENIZER, trained.read_text(encoding="utf-8"))
         parallel.barrier()
 
     def _update(self) -> dict[str, Any]:
@@ -252,24 +279,6 @@ class Trainer:
         if layers:
             parts = [layer.chunk(self.recipe.accumulation) for layer in layers]
             self._memory = [[p[i][self._rows].clone() for p in parts] for i in range(self.recipe.accumulation)]
-
-
-def check_fit(model: Any, text: TokenData, length: int) -> None:
-    """Raise `UsageError` where a model cannot read the text: too small a vocabulary, too few positions."""
-    arch = getattr(model, "arch", None)
-    vocabulary = getattr(arch, "vocab_size", None) or model.token_embedding.num_embeddings
-    if vocabulary < text.vocab_size:
-        raise UsageError(
-            f"the model knows {vocabulary:,} tokens and the text has {text.vocab_size:,} "
-            f"({text.manifest['tokenizer']}); use an architecture with vocab_size={text.vocab_size} (--set "
-            f"vocab_size={text.vocab_size}) or a smaller tokenizer"
-        )
-    positions = arch.context if getattr(arch, "family", "") == "gpt2" else getattr(model, "context", None)
-    if positions is not None and length > positions:
-        raise UsageError(
-            f"windows of {length} tokens exceed the {positions} positions that the model has learned; use a shorter "
-            f"length or an architecture with context={length}"
-        )
 
 
 def _difference(found: Any, mine: Any) -> str:

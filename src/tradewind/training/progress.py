@@ -1,0 +1,41 @@
+"""Shows how a training run goes on: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tradewind.training.loop import Trainer
+
+LINE_SECONDS = 10.0
+"""Pause between lines where there is no terminal."""
+
+
+@contextlib.contextmanager
+def bar(steps: int, shown: bool = True) -> Iterator[Callable[[Trainer], None]]:
+    """A function for `Trainer.run(report=...)` that draws on standard error while the context lasts."""
+    if not shown:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False)
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, disable=not console.is_terminal) as drawn:
+        task = drawn.add_task("starting", total=steps)
+        last = time.monotonic()
+
+        def report(trainer: Trainer) -> None:
+            nonlocal last
+            row = trainer.last
+            words = f"loss {row.get('loss', float('nan')):.3f}, {trainer.tokens_per_second:,.0f} tokens/s"
+            drawn.update(task, completed=trainer.step, description=words)
+            if not console.is_terminal and time.monotonic() - last >= LINE_SECONDS:
+                last = time.monotonic()
+                console.print(f"step {trainer.step} of {steps}, {words}")
+
+        yield report

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tradewind import models, programs
+from tradewind.core import GPT2, Architecture, UsageError
+from tradewind.models import program
+from tradewind.training import Recipe, TokenData, Trainer, loop
+from tradewind.training.metrics import read
+
+ARCH = GPT2(d_model=16, n_head=(2, 4), d_inner=(32, 24), vocab_size=256, context=24)
+QUICK: dict[str, Any] = {"steps": 8, "batch_size": 4, "length": 16, "learning_rate": 1e-2}
+
+
+Build = Callable[..., Any]
+
+
+@pytest.fixture
+def build(archs: dict[str, Architecture]) -> Build:
+    """A model by its backbone's name."""
+
+    def make(name: str, **changes: Any) -> Any:
+        if name == "program":
+            return program.build(programs.primer_ez(), d_model=16, n_layer=2, vocab_size=256, context=24)
+        return models.build(archs[name].replace(**changes))
+
+    return make
+
+
+def losses(trainer: Trainer) -> list[float]:
+    return [row["loss"] for row in trainer.history]
+
+
+def test_the_loop_is_a_plain_training_loop(text: TokenData) -> None:
+    """Against the same training written out with torch's own loss, clipping and unfused AdamW."""
+    recipe = Recipe(**QUICK, weight_decay=0.2, clip=0.5)
+    trainer = Trainer(models.build(ARCH, seed=4), text, recipe).run()
+    model = models.build(ARCH, seed=4)
+    matrices = [p for p in model.parameters() if p.ndim == 2]
+    vectors = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": matrices, "weight_decay": 0.2}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), eps=1e-8, foreach=False, fused=False)
+    expected = []
+    for step in range(8):
+        inputs, targets = map(torch.from_numpy, text.batch("train", step, batch_size=4, length=16))
+        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+        expected.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate(step)
+        optimizer.step()
+    assert losses(trainer) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "hwgpt-intended", "hwgpt-profiled", "transformer-xl", "program"])
+def test_every_backbone_learns(name: str, text: TokenData, build: Build) -> None:
+    recipe = Recipe(steps=60, batch_size=8, length=12, learning_rate=1e-2)
+    trainer = Trainer(build(name), text, recipe).run()
+    assert sum(losses(trainer)[-5:]) < sum(losses(trainer)[:5]) - 5 * 0.8
+    (evaluation,) = trainer.evaluations
+    assert evaluation["step"] == 60
+    assert evaluation["validation"]["loss"] < losses(trainer)[0] - 0.8
+    assert trainer.tokens_per_second > 0
+
+
+@pytest.mark.parametrize("name", ["gpt2", "transformer-xl"])
+def test_accumulation_changes_memory_and_not_results(name: str, text: TokenData, build: Build) -> None:
+    whole, parts = (losses(Trainer(build(name), text, Recipe(**QUICK, accumulation=parts)).run()) for parts in (1, 4))
+    assert parts == pytest.approx(whole, rel=1e-4)
+
+
+def test_a_memory_is_handed_on(text: TokenData, build: Build) -> None:
+    """A Transformer-XL without memory learns something else from the same windows."""
+    with_memory, without = (
+        losses(Trainer(build("transformer-xl-plain", mem_len=length), text, Recipe(**QUICK)).run())
+        for length in (12, 0)
+    )
+    assert with_memory[0] == without[0]
+    assert with_memory[1] != without[1]
+
+
+@pytest.mark.parametrize("name", ["gpt2", "transformer-xl"])
+def test_stopping_anywhere_changes_nothing(name: str, text: TokenData, build: Build, tmp_path: Path) -> None:
+    recipe = Recipe(**QUICK, dropout=0.1, accumulation=2)
+    whole = Trainer(build(name), text, recipe, evaluate_every=3).run()
+    for stop in (3, 4, None):
+        torch.rand(5)  # whatever else the process draws
+        resumed = Trainer(build(name), text, recipe, tmp_path, evaluate_every=3).run(until=stop)
+    assert losses(resumed) == losses(whole)
+    assert resumed.evaluations == whole.evaluations
+    assert [e["step"] for e in whole.evaluations] == [3, 6, 8]
+    assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True))
+    assert [row["step"] for row in read(tmp_path / "metrics.jsonl") if "loss" in row] == list(range(1, 9))
+
+
+CHILD = """
+import sys, torch, tradewind as tw
+from pathlib import Path
+from tradewind import training
+torch.set_num_threads(1)
+corpus, cache, out = sys.argv[1:]
+text = training.prepare(corpus, cache=cache)
+arch = tw.core.GPT2(d_model=16, n_head=(2, 4), d_inner=(32, 24), vocab_size=256, context=24)
+recipe = training.Recipe(steps=4000, batch_size=4, length=16, dropout=0.1)
+training.Trainer(tw.models.build(arch), text, recipe, out, checkpoint_every=20).run()
+"""
+
+
+def test_a_killed_run_goes_on_to_the_same_losses(corpus: Path, cache: Path, text: TokenData, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(corpus), str(cache), str(out)])
+    try:
+        limit = time.monotonic() + 60
+        while not (out / "metrics.jsonl").is_file() or len((out / "metrics.jsonl").read_bytes().splitlines()) < 70:
+            assert child.poll() is None
+            assert time.monotonic() < limit, "the child is too slow"
+            time.sleep(0.002)
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    recipe = Recipe(steps=4000, batch_size=4, length=16, dropout=0.1)
+    resumed = Trainer(models.build(ARCH), text, recipe, out)
+    begun = resumed.step
+    assert begun >= 40
+    assert begun % 20 == 0
+    resumed.run(until=begun + 10)
+    whole = Trainer(models.build(ARCH), text, recipe).run(until=begun + 10)
+    assert losses(resumed) == losses(whole)
+    assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_trains_float32_weights(precision: str, text: TokenData, tmp_path: Path) -> None:
+    full = losses(Trainer(models.build(ARCH), text, Recipe(**QUICK)).run())
+    recipe = Recipe(**QUICK, precision=precision)
+    Trainer(models.build(ARCH), text, recipe, tmp_path).run(until=4)
+    half = Trainer(models.build(ARCH), text, recipe, tmp_path).run()
+    assert losses(half) == pytest.approx(full, rel=2e-2)
+    assert losses(half) != full
+    assert {p.dtype for p in half.model.parameters()} == {torch.float32}
+
+
+def test_dropout_is_drawn_from_the_seed_and_leaves_the_global_state(text: TokenData) -> None:
+    before = torch.get_rng_state()
+    runs = [losses(Trainer(models.build(ARCH), text, Recipe(**QUICK, dropout=p)).run()) for p in (0.5, 0.5, 0.0)]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights(text: TokenData, tmp_path: Path) -> None:
+    model = models.build(ARCH)
+    with torch.no_grad():
+        model.final_norm.weight.fill_(math.inf)  # type: ignore[union-attr,operator]
+    trainer = Trainer(model, text, Recipe(**QUICK), tmp_path).run()
+    assert (trainer.step, trainer.diverged) == (1, "the loss is nan")
+    assert all(math.isfinite(float(p.sum())) for name, p in model.named_parameters() if name != "final_norm.weight")
+    again = Trainer(models.build(ARCH), text, Recipe(**QUICK), tmp_path).run()
+    assert (again.step, again.diverged) == (1, "the loss is nan")
+
+
+def test_a_loss_that_rises_for_good_stops(text: TokenData) -> None:
+    recipe = Recipe(steps=200, batch_size=4, length=16, learning_rate=30.0, warmup=60, clip=0.0, divergence=1.0)
+    trainer = Trainer(models.build(ARCH), text, recipe).run()
+    assert trainer.step < 200
+    assert trainer.diverged
+
+
+def test_another_run_in_the_same_folder_is_refused(text: TokenData, tmp_path: Path) -> None:
+    Trainer(models.build(ARCH), text, Recipe(**QUICK), tmp_path).run(until=1)
+    with pytest.raises(UsageError, match=r"its recipe .*\(learning_rate 0.01 instead of 0.5\).*another --out"):
+        Trainer(models.build(ARCH), text, Recipe(**QUICK).replace(learning_rate=0.5), tmp_path)
+    with pytest.raises(UsageError, match="its architecture is not this one's"):
+        Trainer(models.build(ARCH.replace(d_inner=(32, 32))), text, Recipe(**QUICK), tmp_path)
+    assert json.loads((tmp_path / loop.RUN).read_text())["text"] == text.hash
+
+
+def test_a_model_that_cannot_read_the_text_is_refused(text: TokenData, build: Build) -> None:
+    with pytest.raises(UsageError, match=r"knows 100 tokens and the text has 256 \(bytes\).*vocab_size=256"):
+        Trainer(models.build(ARCH.replace(vocab_size=100)), text, Recipe(**QUICK))
+    with pytest.raises(UsageError, match="windows of 25 tokens exceed the 24 positions"):
+        Trainer(models.build(ARCH), text, Recipe(steps=1, length=25))
+    with pytest.raises(UsageError, match="windows of 25 tokens exceed the 24 positions"):
+        Trainer(build("program"), text, Recipe(steps=1, length=25))
