@@ -57,7 +57,8 @@ def test_bins_spread_the_sizes() -> None:
     ends = [costs.params(arch) for arch in extremes(space)]
 
     def spread(strategy: str) -> float:
-        archs = [Sampling(space, strategy, 1).step(i, 0)[0] for i in range(60)]
+        sampling = Sampling(space, strategy, 1)
+        archs = [sampling.step(i, 0)[0] for i in range(60)]
         return float(np.ptp(costs.params(archs)) / (ends[1] - ends[0]))
 
     assert spread("balanced") > 0.85 > 0.6 > spread("random")

@@ -1,0 +1,23 @@
+"""Supernets: which networks a step trains, the training, scoring many sub-networks, and what is kept in files.
+
+>>> from tradewind import spaces
+>>> Sampling(spaces.get("hwgpt-s"), "sandwich").extremes[0].n_layer
+10
+"""
+
+from tradewind.training.supernet.evaluation import Examination, examine
+from tradewind.training.supernet.loop import SupernetTrainer
+from tradewind.training.supernet.sampling import Sampling, covering, extremes
+from tradewind.training.supernet.store import StoredSupernet, load_supernet, save_supernet
+
+__all__ = [
+    "Examination",
+    "Sampling",
+    "StoredSupernet",
+    "SupernetTrainer",
+    "covering",
+    "examine",
+    "extremes",
+    "load_supernet",
+    "save_supernet",
+]

@@ -1,0 +1,112 @@
+"""Training a supernet: every step adds up the gradients of several networks, then moves the shared weights once.
+
+In-place distillation: Yu and Huang 2019, arXiv 1903.05134, section 3.3: the largest network of the step is the teacher
+of the others, on the same text and at no further cost.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tradewind import costs
+from tradewind.core import Architecture, UsageError
+from tradewind.models.base import TokenModel, precise
+from tradewind.models.supernet import Supernet
+from tradewind.training import parallel
+from tradewind.training.data import TokenData
+from tradewind.training.loop import Trainer
+from tradewind.training.recipe import Recipe
+from tradewind.training.supernet.sampling import Sampling
+
+BACKWARD = 3
+"""Operations of a forward and a backward over those of a forward."""
+
+
+class SupernetTrainer(Trainer):
+    """Trains the networks that `sampling` names for each step on that step's text; their mean loss is minimised.
+
+    With `distill` above 0 the networks after the first learn from the first's predictions with this weight, and from
+    the text with the rest; the sandwich's first is the largest. A row of the history also has ``loss_1``, ``loss_2``,
+    ... of the networks on the text, and ``flops``, the operations of the step in closed form (three times those of the
+    forwards).
+
+    Every window is read without memory, also by transformer-xl. Everything else is as for `Trainer`, exact resume
+    included; evaluations are of the largest network. Raises `UsageError` for a distillation without a teacher, a space
+    that the supernet does not hold, and more than one process.
+    """
+
+    def __init__(
+        self,
+        model: Supernet,
+        text: TokenData,
+        recipe: Recipe,
+        sampling: Sampling,
+        out: Path | str | None = None,
+        *,
+        distill: float = 0.0,
+        **options: Any,
+    ) -> None:
+        if not 0 <= distill <= 1:
+            raise UsageError(f"distill is {distill}; it is a weight from 0 (learn from text) to 1 (from the largest)")
+        if distill and sampling.strategy != "sandwich":
+            raise UsageError(f"{sampling.strategy} has no teacher to distill from; use the strategy sandwich")
+        if parallel.here().size > 1:
+            raise UsageError("a supernet is trained by one process; start it without torchrun")
+        self.sampling, self.distill = sampling, distill
+        self._networks: list[Architecture] = []
+        self._losses: list[float] = []
+        for arch in sampling.extremes:
+            model.at(arch)
+        super().__init__(model, text, recipe, out, **options)
+
+    def _update(self) -> dict[str, Any]:
+        self._networks = self.sampling.step(self.step, self.recipe.seed)
+        self._losses = [0.0] * len(self._networks)
+        row = super()._update()
+        forward = costs.flops(self._networks, seq_len=self.recipe.length, batch=self.recipe.batch_size)
+        losses = {f"loss_{i}": loss for i, loss in enumerate(self._losses, 1)}
+        return row | losses | {"flops": BACKWARD * sum(map(int, forward))}
+
+    def _backward(self, part: int, inputs: Tensor, targets: Tensor) -> Tensor:
+        share = 1 / (len(self._networks) * self.recipe.accumulation)
+        total = torch.zeros((), device=inputs.device)
+        teacher: Tensor | None = None
+        for i, arch in enumerate(self._networks):
+            lesson = _Lesson(inputs, targets, self.distill, teacher)
+            self.model.accumulate(self.model.at(arch), lambda m, f=lesson: self._scaler.scale(f(m) * share))
+            teacher = lesson.predictions if i == 0 else teacher
+            self._losses[i] += float(lesson.loss) / self.recipe.accumulation
+            total += lesson.loss / len(self._networks)
+        return total
+
+    def _identity(self) -> dict[str, Any]:
+        return super()._identity() | {"sampling": self.sampling.to_dict(), "distill": self.distill}
+
+
+class _Lesson:
+    """What one network minimises; keeps its `loss` on the text and, where it teaches, its `predictions`."""
+
+    def __init__(self, inputs: Tensor, targets: Tensor, distill: float, teacher: Tensor | None) -> None:
+        self._inputs, self._targets, self._distill, self._teacher = inputs, targets, distill, teacher
+        self.loss = torch.zeros(())
+        self.predictions: Tensor | None = None
+
+    def __call__(self, model: TokenModel) -> Tensor:
+        if not self._distill:
+            loss = model.loss(self._inputs, self._targets)
+            self.loss = loss.detach()
+            return loss
+        logits = model(self._inputs).flatten(0, 1)
+        scores = F.log_softmax(logits.to(precise(logits.dtype)), -1)
+        loss = F.nll_loss(scores, self._targets.flatten())
+        self.loss = loss.detach()
+        if self._teacher is None:
+            self.predictions = scores.detach().exp()
+            return loss
+        imitation = -(self._teacher * scores).sum(-1).mean()
+        return self._distill * imitation + (1 - self._distill) * loss
