@@ -7,17 +7,21 @@
 
 from tradewind.training.supernet.evaluation import Examination, examine
 from tradewind.training.supernet.loop import SupernetTrainer
+from tradewind.training.supernet.ranking import Agreement, compare, train_alone
 from tradewind.training.supernet.sampling import Sampling, covering, extremes
 from tradewind.training.supernet.store import StoredSupernet, load_supernet, save_supernet
 
 __all__ = [
+    "Agreement",
     "Examination",
     "Sampling",
     "StoredSupernet",
     "SupernetTrainer",
+    "compare",
     "covering",
     "examine",
     "extremes",
     "load_supernet",
     "save_supernet",
+    "train_alone",
 ]

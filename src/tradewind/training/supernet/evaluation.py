@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tradewind.core import Architecture, FileFormatError, UsageError
 from tradewind.core.files import canonical_json, parse_json, write_text
+from tradewind.models.base import TokenModel
 from tradewind.models.supernet import Supernet
 from tradewind.training.data import TokenData
 from tradewind.training.evaluation import as_tensor
@@ -55,7 +56,16 @@ class Examination:
     def loss(self, arch: Architecture) -> float:
         """Nats per token of one sub-network."""
         part = self.supernet.at(arch).eval()
-        model = part.with_weights(part.weights())
+        return self.loss_of(part.with_weights(part.weights()))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the supernet and the windows are."""
+        return self.supernet.device
+
+    @torch.no_grad()
+    def loss_of(self, model: TokenModel) -> float:
+        """Nats per token of any model on the same windows, each read without memory."""
         total = sum(float(model.loss(inputs, targets)) * targets.numel() for inputs, targets in self._windows)
         return total / self.tokens
 
