@@ -20,14 +20,20 @@ FREE = 1e-8
 
 ROUNDS = 60
 TOLERANCE = 0.01
+HELD = 2.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Block:
-    """Columns (n, p_b) of a design; `shrunk` says whether the evidence sets their penalty."""
+    """Columns (n, p_b) of a design; `shrunk` says whether the evidence sets their penalty.
+
+    `usual` is the variance of a coefficient known from elsewhere, which counts like that of `HELD` coefficients seen:
+    few data then cannot shrink a block to nothing, nor set it free.
+    """
 
     columns: np.ndarray
     shrunk: bool = True
+    usual: float | None = None
 
 
 def evidence_penalties(blocks: Sequence[Block], values: np.ndarray) -> np.ndarray:
@@ -45,6 +51,8 @@ def evidence_penalties(blocks: Sequence[Block], values: np.ndarray) -> np.ndarra
     matrix = np.column_stack([block.columns for block in blocks])
     owner = np.repeat(np.arange(len(blocks)), [block.columns.shape[1] for block in blocks])
     penalties = np.array([30.0 if block.shrunk else FREE for block in blocks])
+    held = np.array([HELD if block.usual is not None else 0.0 for block in blocks])
+    usual = held * np.array([block.usual or 0.0 for block in blocks])
     n, p = matrix.shape
     gram = matrix.T @ matrix if p <= n else None
     for _ in range(ROUNDS):
@@ -62,7 +70,7 @@ def evidence_penalties(blocks: Sequence[Block], values: np.ndarray) -> np.ndarra
         noise = float(residual @ residual) / max(n - effective.sum(), 1.0)
         size = np.bincount(owner, coefficients**2, len(blocks))
         count = np.bincount(owner, effective, len(blocks))
-        found = np.clip(noise * np.maximum(count, 1e-9) / np.maximum(size, 1e-300), 1e-6, 1e9)
+        found = np.clip(noise * np.maximum(count + held, 1e-9) / np.maximum(size + usual, 1e-300), 1e-6, 1e9)
         found = np.where([block.shrunk for block in blocks], found, FREE)
         moved = float(np.max(np.abs(np.log(found / penalties))))
         penalties = found
