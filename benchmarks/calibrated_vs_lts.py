@@ -135,9 +135,8 @@ def judged(
     """One run at each number of measurements that it reached: shares of the rival's final hypervolume, seconds."""
     evaluations = study.evaluations()
     numbers = sorted({min(n, len(evaluations)) for n in numbers})
-    # What was measured beside the candidates (anchors against drift) is time of the run, spread evenly over it.
-    beside = sum(e.seconds for e in study.evaluations("anchor") if e.index > 0)
-    spent = np.cumsum([e.seconds for e in evaluations]) + beside * np.arange(1, len(evaluations) + 1) / len(evaluations)
+    # A candidate's seconds hold those of the anchor that was measured with it.
+    spent = np.cumsum([e.seconds for e in evaluations])
     wall = study.path / WALL_FILE
     clean = points[~np.isnan(points[:, 0])]
     return {
