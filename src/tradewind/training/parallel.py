@@ -75,15 +75,15 @@ def spread(module: nn.Module, strategy: str) -> nn.Module:
     if here().size == 1:
         return module
     if strategy == "ddp":
-        # Adaptive softmax leaves out clusters without targets, so a parameter may have no gradient in some step.
-        adaptive = any(type(part).__name__ == "AdaptiveVocabulary" for part in module.modules())
-        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=adaptive)
+        return nn.parallel.DistributedDataParallel(module)
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(next(module.parameters()).device.type, (here().size,))
-    for part in [layer for parts in module.modules() if isinstance(parts, nn.ModuleList) for layer in parts]:
-        fully_shard(part, mesh=mesh)
+    # Layers are gathered one at a time, unless the model reaches into them from outside, as one with a memory does.
+    if not getattr(module, "remembers", False):
+        for part in [layer for parts in module.modules() if isinstance(parts, nn.ModuleList) for layer in parts]:
+            fully_shard(part, mesh=mesh)
     fully_shard(module, mesh=mesh)
     return module
 
