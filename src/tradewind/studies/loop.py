@@ -6,6 +6,7 @@ that is told again continues exactly as if it had never stopped, wherever it was
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -64,17 +65,37 @@ def search(
         meter.add(past)
     as_told = (lambda e: e) if getattr(algorithm, "judges_constraints", False) else limits.as_told
     algorithm.tell([as_told(e) for e in history])
+    learn(evaluator, history)
     index = 1 + max((e.index for e in history), default=-1)
     while not meter.covers(budget):
-        proposal = _ask(algorithm)
+        proposal = ask(algorithm)
         if proposal is None:
             return
-        evaluation = evaluate(proposal, index, "search", evaluator, limits=limits, seen=seen, launch=launch)
+        evaluation = with_origin(
+            evaluate(proposal, index, "search", evaluator, limits=limits, seen=seen, launch=launch), algorithm
+        )
         seen[evaluation.candidate.id, evaluation.fidelity] = evaluation.measurements
         meter.add(evaluation)
         index += 1
         yield evaluation
         algorithm.tell([as_told(evaluation)])
+        learn(evaluator, [evaluation])
+
+
+def learn(evaluator: Any, evaluations: Sequence[Evaluation]) -> None:
+    """Let an evaluator that learns from what was told hear of it."""
+    if hasattr(evaluator, "learn"):
+        evaluator.learn(evaluations)
+
+
+def with_origin(evaluation: Evaluation, algorithm: Algorithm) -> Evaluation:
+    """The evaluation with what the algorithm knows of how its candidate came about, as ``origin`` in the details."""
+    origin = algorithm.origin(evaluation.candidate) if hasattr(algorithm, "origin") else {}
+    if not origin or not evaluation.measurements:
+        return evaluation
+    (name, first), *others = evaluation.measurements.items()
+    first = dataclasses.replace(first, details={**first.details, "origin": dict(origin)})
+    return dataclasses.replace(evaluation, measurements={name: first, **dict(others)})
 
 
 def evaluate(
@@ -95,10 +116,9 @@ def evaluate(
     found = (seen or {}).get((candidate.id, fidelity))
     if found is not None:
         return Evaluation(index, candidate, found, role, fidelity=fidelity)
-    if not limits.feasible([candidate])[0]:
-        reason = f"constraint: breaks {' or '.join(map(str, limits.cheap))}"
-        broken = {o.name: Measurement.invalid(reason, o.unit) for o in evaluator.objectives}
-        return Evaluation(index, candidate, broken, role, fidelity=fidelity)
+    unfit = broken(candidate, evaluator, limits)
+    if unfit is not None:
+        return Evaluation(index, candidate, unfit, role, fidelity=fidelity)
     found = launch(candidate) if launch is not None else None
     before = seconds() - _waited(evaluator)
     if found is None:
@@ -108,6 +128,14 @@ def evaluate(
             found = only(evaluator.evaluate_at([candidate], fidelity))  # type: ignore[attr-defined]
     spent = seconds() - _waited(evaluator) - before
     return Evaluation(index, candidate, storable(found, evaluator.objectives), role, max(0.0, spent), fidelity)
+
+
+def broken(candidate: Any, evaluator: Evaluator, limits: Limits) -> Measurements | None:
+    """What is recorded of a candidate that breaks a cheap constraint; nothing where it breaks none."""
+    if limits.feasible([candidate])[0]:
+        return None
+    reason = f"constraint: breaks {' or '.join(map(str, limits.cheap))}"
+    return {o.name: Measurement.invalid(reason, o.unit) for o in evaluator.objectives}
 
 
 def _unwrapped(proposal: Any, evaluator: Evaluator) -> tuple[Any, int | None]:
@@ -128,7 +156,7 @@ def _waited(evaluator: Evaluator) -> float:
     return waited
 
 
-def _ask(algorithm: Algorithm) -> Any | None:
+def ask(algorithm: Algorithm) -> Any | None:
     """The next candidate or `Partial`; None when there is none."""
     try:
         proposals = algorithm.ask(1)

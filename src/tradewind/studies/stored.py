@@ -24,6 +24,8 @@ from tradewind.core import (
 from tradewind.core.files import canonical_json, parse_json
 from tradewind.evaluators import Limits
 from tradewind.pareto import Frontier
+from tradewind.programs import ProgramSpace
+from tradewind.programs.space import FAMILY
 from tradewind.studies import config
 from tradewind.studies.lock import StudyLock, make_folder
 from tradewind.studies.records import Damage, decode
@@ -31,8 +33,8 @@ from tradewind.studies.schema import TALLY, check_shape, read_rows, study_digest
 from tradewind.studies.snapshot import snapshot
 from tradewind.studies.store import STUDY_FILE, Store
 
-ROLES = ("search", "baseline", "anchor")
-"""What an evaluation was made for: the search itself, comparison, or watching the device drift."""
+ROLES = ("search", "baseline", "anchor", "retrain")
+"""What an evaluation was made for: the search itself, comparison, watching the device drift, or a fresh training."""
 
 
 class StoredStudy:
@@ -79,7 +81,8 @@ class StoredStudy:
     @cached_property
     def space(self) -> Space:
         """The space that is searched."""
-        return spaces.from_dict(self._config["space"])
+        described = self._config["space"]
+        return ProgramSpace.from_dict(described) if described["family"] == FAMILY else spaces.from_dict(described)
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from tradewind import search, spaces
 from tradewind.core import (
-    Architecture,
     Constraint,
     Evaluation,
     Evaluator,
@@ -27,11 +26,13 @@ from tradewind.core import (
 )
 from tradewind.core.files import canonical_json, parse_json
 from tradewind.evaluators import Limits, for_objectives
+from tradewind.programs import read_candidate
 from tradewind.studies import config, loop
 from tradewind.studies.interrupts import Interrupts
 from tradewind.studies.journal import Journal
 from tradewind.studies.lock import StudyLock, make_folder
 from tradewind.studies.meter import Meter
+from tradewind.studies.pipeline import pipelined
 from tradewind.studies.progress import Figures, Progress, Tracker
 from tradewind.studies.schema import is_empty
 from tradewind.studies.snapshot import snapshot
@@ -168,15 +169,20 @@ class Study(StoredStudy):
         try:
             self._run_baselines(evaluator, journal, shown)
             problem = _problem(self.space, self.objectives, self._config["seed"], self.limits, evaluator)
-            evaluations = loop.search(
-                search.create(self._config["algorithm"], problem, **self._config["settings"]),
-                evaluator,
-                budget=budget,
-                limits=self.limits,
-                history=self.evaluations(parts=True),
-                known=self.evaluations("baseline"),
-                launch=journal.launch,
-            )
+            searcher = search.create(self._config["algorithm"], problem, **self._config["settings"])
+            history = self.evaluations(parts=True)
+            if getattr(evaluator, "lookahead", 1) > 1:
+                evaluations = pipelined(searcher, evaluator, budget=budget, limits=self.limits, history=history)
+            else:
+                evaluations = loop.search(
+                    searcher,
+                    evaluator,
+                    budget=budget,
+                    limits=self.limits,
+                    history=history,
+                    known=self.evaluations("baseline"),
+                    launch=journal.launch,
+                )
             for evaluation in evaluations:
                 journal.add(evaluation)
             journal.flush()
@@ -193,7 +199,7 @@ class Study(StoredStudy):
         store.set_exhausted(self._exhausted)
 
     def _run_baselines(self, evaluator: Evaluator, journal: Journal, shown: Progress) -> None:
-        baselines = [Architecture.from_dict(data) for data in self._config["baselines"]]
+        baselines = [read_candidate(data) for data in self._config["baselines"]]
         done = {e.candidate.id for e in self.evaluations("baseline")}
         seen = {(e.candidate.id, e.fidelity): e.measurements for e in self.evaluations()}
         for index, candidate in enumerate(baselines):
