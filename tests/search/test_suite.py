@@ -17,6 +17,7 @@ SETTINGS = {
     "lts": {"population": 10, "initial": 12, "patience": 20},
     "nsga2": {"population": 8, "patience": 20},
     "morea": {"population": 12, "initial": 6, "patience": 20},
+    "mo-asha": {"initial": 6, "patience": 20},
     "local-search": {"initial": 6, "patience": 20},
     "aging": {"population": 8, "tournament": 3, "patience": 20},
     "neighbourhood": {"centres": 0},
@@ -29,6 +30,16 @@ class TestAlgorithms(AlgorithmSuite):
         return lambda problem: search.create(request.param, problem, **SETTINGS[request.param])
 
     @pytest.fixture(params=SPACES)
+    def space(self, request):
+        return SPACES[request.param]
+
+
+class TestAdditive(AlgorithmSuite):
+    @pytest.fixture
+    def create(self):
+        return lambda problem: search.create("additive", problem, initial=12, round=15, draws=1)
+
+    @pytest.fixture(params=["tiny", "narrow", "hwgpt-s"])
     def space(self, request):
         return SPACES[request.param]
 

@@ -13,7 +13,9 @@ from tradewind.core.layerwise import Layerwise
 class CombinedEvaluator:
     """Asks every part about every candidate, in the order of the parts, and joins what they measured.
 
-    Deterministic if all parts are. Raises `UsageError` for no parts or for an objective that two parts measure.
+    Deterministic if all parts are. Its fidelities are those of the parts that have any; a part that has none is asked
+    once about a candidate, and its answer stands at every fidelity. Raises `UsageError` for no parts, for an objective
+    that two parts measure, and for parts of unlike fidelities.
 
     >>> from tradewind.core import GPT2
     >>> from tradewind.evaluators import FormulaEvaluator
@@ -30,6 +32,11 @@ class CombinedEvaluator:
         for name in names:
             if names.count(name) > 1:
                 raise UsageError(f"two parts of a CombinedEvaluator measure {name}; leave it to one of them")
+        levels = {tuple(part.fidelities) for part in self.parts if getattr(part, "fidelities", ())}
+        if len(levels) > 1:
+            raise UsageError("two parts of a CombinedEvaluator report at unlike fidelities; give them the same")
+        self.fidelities: tuple[int, ...] = levels.pop() if levels else ()
+        self._answers: dict[tuple[int, str], Measurements] = {}
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -59,8 +66,18 @@ class CombinedEvaluator:
 
     def evaluate(self, candidates: Sequence[Any]) -> list[Measurements]:
         """One mapping a candidate, in order, with the measurements of all parts."""
-        found = [part.evaluate(candidates) for part in self.parts]
-        return [{name: m for share in shares for name, m in share.items()} for shares in zip(*found, strict=True)]
+        if self.fidelities:
+            return self.evaluate_at(candidates, self.fidelities[-1])
+        return _joined([part.evaluate(candidates) for part in self.parts])
+
+    @property
+    def resumes(self) -> bool:
+        """Whether every part that has fidelities goes on from where a candidate was."""
+        return all(getattr(part, "resumes", False) for part in self.parts if getattr(part, "fidelities", ()))
+
+    def evaluate_at(self, candidates: Sequence[Any], fidelity: int) -> list[Measurements]:
+        """As `evaluate`, after `fidelity` of the resource of those parts that have fidelities."""
+        return _joined([self._at(index, candidates, fidelity) for index in range(len(self.parts))])
 
     @property
     def waited_s(self) -> float:
@@ -76,8 +93,24 @@ class CombinedEvaluator:
         """The descriptions of the parts."""
         return {"kind": "combined", "parts": [part.describe() for part in self.parts]}
 
+    def _at(self, index: int, candidates: Sequence[Any], fidelity: int) -> list[Measurements]:
+        """What a part says at a fidelity; one that has none is asked about candidates that are new to it."""
+        part = self.parts[index]
+        if getattr(part, "fidelities", ()):
+            found: list[Measurements] = part.evaluate_at(candidates, fidelity)  # type: ignore[attr-defined]
+            return found
+        new = {c.id: c for c in candidates if (index, c.id) not in self._answers}
+        answers = part.evaluate(list(new.values())) if new else []
+        self._answers |= {(index, name): answer for name, answer in zip(new, answers, strict=True)}
+        return [self._answers[index, candidate.id] for candidate in candidates]
+
     def close(self) -> None:
         """Close every part, also when one of them fails to close."""
         with contextlib.ExitStack() as stack:
             for part in self.parts:
                 stack.callback(part.close)
+
+
+def _joined(shares: Sequence[Sequence[Measurements]]) -> list[Measurements]:
+    """What the parts say of each candidate, in one mapping."""
+    return [{name: m for share in of_one for name, m in share.items()} for of_one in zip(*shares, strict=True)]

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from tradewind.core import Evaluation, Problem
+from tradewind.core import Evaluation, Partial, Problem
 from tradewind.search.fresh import Fresh
 from tradewind.search.settings import Settings
 
@@ -31,6 +31,8 @@ class AskTell(ABC):
     """Named groups of settings, e.g. those of a paper."""
     judges_constraints: ClassVar[bool] = False
     """Whether it looks at measured constraints itself; if not, it is told of what breaks one as having no values."""
+    uses_fidelities: ClassVar[bool] = False
+    """Whether it proposes `Partial`s and learns from evaluations in part; if not, it passes over those."""
 
     def __init__(self, problem: Problem, settings: Settings | None = None) -> None:
         self.problem = problem
@@ -44,12 +46,13 @@ class AskTell(ABC):
         """Up to `n` new feasible candidates of the space; fewer or none when no new one was found."""
         found: list[Any] = []
         while len(found) < n:
-            candidate = self.propose(self.told + len(self._out))
-            if candidate is None:
+            proposal = self.propose(self.told + len(self._out))
+            if proposal is None:
                 break
-            self.seen.add(candidate.id)
-            self._out.add(candidate.id)
-            found.append(candidate)
+            name = (proposal.candidate if isinstance(proposal, Partial) else proposal).id
+            self.seen.add(name)
+            self._out.add(name)
+            found.append(proposal)
         return found
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
@@ -58,13 +61,16 @@ class AskTell(ABC):
             name = evaluation.candidate.id
             self._out.discard(name)
             self.seen.add(name)
-            if evaluation.role == "search":
+            if evaluation.role == "search" and (evaluation.fidelity is None or self.uses_fidelities):
                 self.told += 1
                 self.learn(evaluation)
 
     @abstractmethod
     def propose(self, position: int) -> Any | None:
-        """A feasible candidate that is not in `seen`, a pure function of the state and the position; None for none."""
+        """A feasible candidate that is not in `seen`, a pure function of the state and the position; None for none.
+
+        Where it `uses_fidelities`, also a `Partial`, or one in `seen` that is to go on.
+        """
 
     @abstractmethod
     def learn(self, evaluation: Evaluation) -> None:

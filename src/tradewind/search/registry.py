@@ -14,11 +14,13 @@ _ALGORITHMS = {
     "nsga2": "tradewind.search.nsga2:NSGA2",
     "morea": "tradewind.search.morea:MOREA",
     "local-search": "tradewind.search.local_search:LocalSearch",
+    "mo-asha": "tradewind.search.mo_asha:MOASHA",
     "aging": "tradewind.search.aging:AgingEvolution",
     "neighbourhood": "tradewind.search.neighbourhood:Neighbourhood",
     "exact": "tradewind.search.exact:Exact",
     "calibrated": "tradewind.search.calibrated:Calibrated",
     "designed": "tradewind.search.designed:Designed",
+    "additive": "tradewind.search.additive:Additive",
 }
 
 

@@ -57,9 +57,9 @@ def gene_values(space: ArchitectureSpace, candidate: Architecture) -> dict[str, 
     """The values of a member by gene name; layers that it has not got are left out.
 
     >>> from tradewind import spaces
-    >>> space = spaces.get("gpt2", n_layer=1)
-    >>> gene_values(space, space.sample(seed=0))
-    {'n_layer': 1, 'd_model': 384, 'n_head_00': 2, 'd_inner_00': 1984}
+    >>> space = spaces.get("gpt2", n_layer=2, d_model=128)
+    >>> gene_values(space, space.baselines()[1].replace(d_inner=(256, 320)))
+    {'n_layer': 2, 'd_model': 128, 'd_inner_00': 256, 'n_head_00': 8, 'd_inner_01': 320, 'n_head_01': 8}
     """
     found: dict[str, Choice] = {}
     for gene in genes(space):
