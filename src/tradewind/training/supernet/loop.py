@@ -16,7 +16,7 @@ from torch import Tensor
 from tradewind import costs
 from tradewind.core import Architecture, UsageError
 from tradewind.models.base import TokenModel, precise
-from tradewind.models.supernet import Supernet
+from tradewind.models.supernet import SubNetwork, Supernet
 from tradewind.training import parallel
 from tradewind.training.data import TokenData
 from tradewind.training.loop import Trainer
@@ -60,9 +60,11 @@ class SupernetTrainer(Trainer):
         self.sampling, self.distill = sampling, distill
         self._networks: list[Architecture] = []
         self._losses: list[float] = []
+        self._ends: dict[Architecture, SubNetwork] = {}
         for arch in sampling.extremes:
             model.at(arch)
         super().__init__(model, text, recipe, out, **options)
+        self.model: Supernet = model
 
     def _update(self) -> dict[str, Any]:
         self._networks = self.sampling.step(self.step, self.recipe.seed)
@@ -78,11 +80,19 @@ class SupernetTrainer(Trainer):
         teacher: Tensor | None = None
         for i, arch in enumerate(self._networks):
             lesson = _Lesson(inputs, targets, self.distill, teacher)
-            self.model.accumulate(self.model.at(arch), lambda m, f=lesson: self._scaler.scale(f(m) * share))
+            self.model.accumulate(self._part(arch), lambda m, f=lesson: self._scaler.scale(f(m) * share))
             teacher = lesson.predictions if i == 0 else teacher
             self._losses[i] += float(lesson.loss) / self.recipe.accumulation
             total += lesson.loss / len(self._networks)
         return total
+
+    def _part(self, arch: Architecture) -> SubNetwork:
+        """The sub-network; those that come back every step are made once."""
+        if arch not in self.sampling.extremes:
+            return self.model.at(arch)
+        if arch not in self._ends:
+            self._ends[arch] = self.model.at(arch)
+        return self._ends[arch]
 
     def _identity(self) -> dict[str, Any]:
         return super()._identity() | {"sampling": self.sampling.to_dict(), "distill": self.distill}
