@@ -23,6 +23,7 @@ class Trial(_Message):
     threads: Annotated[int, Field(ge=1)]
     workload: dict[str, Any]
     timing: dict[str, Any]
+    runtime: str = "torch"
 
 
 class Reading(_Message):

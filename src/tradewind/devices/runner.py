@@ -12,7 +12,7 @@ import psutil
 
 from tradewind.core import QUANTITIES as ALL_QUANTITIES
 from tradewind.core import Architecture, Measurement, Objective, UsageError, Workload, parse_objectives
-from tradewind.devices.device import QUANTITIES, Device, get
+from tradewind.devices.device import QUANTITIES, WORKERS, Device, get
 from tradewind.devices.frames import ProtocolError
 from tradewind.devices.isolation import Worker
 from tradewind.devices.lock import MeasuringLock
@@ -21,6 +21,9 @@ from tradewind.devices.timing import Timing
 
 MEMORY_SHARE = 0.8
 """Share of the memory that is free when a runner is made that a candidate may take, where no limit is given."""
+
+_FACTS = ("threads", "processor", "gpu", "runtime", "torch", "onnxruntime")
+"""Of the device's description, what every measurement carries."""
 
 
 class Runner:
@@ -46,11 +49,12 @@ class Runner:
     ) -> None:
         self.device = get(device) if isinstance(device, str) else device
         self.workload = workload or Workload()
+        self.device.check_workload(self.workload)
         self.timing = timing or Timing(warm_up=self.device.default_warm_up)
         self.time_limit_s = _positive("time_limit_s", time_limit_s)
         free = psutil.virtual_memory().available / 1e6
         self.memory_limit_mb = _positive("memory_limit_mb", memory_limit_mb or MEMORY_SHARE * free)
-        self._worker = worker or Worker(self.device.name, self.device.threads)
+        self._worker = worker or Worker(self.device.name, self.device.threads, WORKERS[self.device.runtime])
         self._lock = lock or MeasuringLock()
 
     def measure(self, candidate: Any, quantities: Sequence[str]) -> dict[str, Measurement]:
@@ -85,6 +89,7 @@ class Runner:
             threads=self.device.threads,
             workload=self.workload.to_dict(),
             timing=self.timing.to_dict(),
+            runtime=self.device.runtime,
         )
         start = time.monotonic()
         with self._lock:
@@ -121,7 +126,7 @@ class Runner:
         known = self.device.describe()
         return {
             **self.workload.to_dict(),
-            **{name: known[name] for name in ("threads", "processor", "gpu", "torch") if name in known},
+            **{name: known[name] for name in _FACTS if name in known},
         }
 
 
@@ -132,6 +137,7 @@ def measure(
     workload: Workload | None = None,
     *,
     threads: int = 1,
+    runtime: str = "torch",
     timing: Timing | None = None,
     time_limit_s: float = 120.0,
     memory_limit_mb: float | None = None,
@@ -140,7 +146,7 @@ def measure(
 
     Raises `UsageError` for what is not measured on this device and `DeviceError` where the device cannot be used.
     """
-    place = get(device, threads) if isinstance(device, str) else device
+    place = get(device, threads, runtime) if isinstance(device, str) else device
     wanted = on_device(objectives, place)
     with Runner(
         place, workload=workload, timing=timing, time_limit_s=time_limit_s, memory_limit_mb=memory_limit_mb

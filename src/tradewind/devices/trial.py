@@ -11,30 +11,35 @@ from typing import Any
 
 import torch
 
-from tradewind import models
-from tradewind.core import GPT2, Architecture, Workload
+from tradewind.core import GPT2, Workload
 from tradewind.devices import energy, failures, memory
 from tradewind.devices.messages import Answer, Reading, Trial
+from tradewind.devices.runtimes import RUNTIMES, Loaded, warm_up_exporter
 from tradewind.devices.timing import LEAST_CPU_SHARE, Timing, iqr, time_calls
 
 _WATCHED_CALLS = 2
 """Forwards before the timed ones: one that loads code, one under the memory gauge."""
 
 
-def prepare() -> dict[str, Any]:
-    """Load what a first model needs, so that forks find it in place; returns the version of torch.
+def prepare(runtime: str = "torch") -> dict[str, Any]:
+    """Load what a first model needs by a runtime, so that forks find it in place; returns the version of torch.
 
     One thread, whatever a trial will use: threads do not survive a fork.
     """
     torch.set_num_interop_threads(1)
+    arch = GPT2(d_model=64, n_head=(2,), d_inner=(128,), vocab_size=512, context=64)
+    workload = Workload(seq_len=32)
     tiny = Trial(
-        candidate=GPT2(d_model=64, n_head=(2,), d_inner=(128,), vocab_size=512, context=64).to_dict(),
+        candidate=arch.to_dict(),
         quantities=["latency_ms", "decode_latency_ms"],
         device="cpu",
         threads=1,
-        workload=Workload(seq_len=32).to_dict(),
+        workload=workload.to_dict(),
         timing=Timing(min_repeats=1, max_repeats=1, block_seconds=0).to_dict(),
+        runtime=runtime,
     )
+    if runtime == "onnxruntime":
+        warm_up_exporter(arch, workload)
     run(tiny.model_dump())
     # A fork would fill free pages that it inherits without growing.
     memory.release()
@@ -47,56 +52,44 @@ def run(data: Any) -> dict[str, Any]:
     trial = Trial.model_validate(data)
     workload = Workload(**trial.workload)
     torch.set_num_threads(trial.threads)
+    model = RUNTIMES[trial.runtime](trial, workload)
     memory.return_blocks()
     gauge = memory.gauge(trial.device)
     start = time.perf_counter()
-    model = models.build(
-        Architecture.from_dict(trial.candidate), device=trial.device, dtype=workload.dtype, init="cheap"
-    )
+    model.build()
     gauge.built()
     seconds = round(time.perf_counter() - start, 4)
-    facts = {"build_s": seconds, "torch": torch.__version__, "load": round(os.getloadavg()[0], 2)}
     decode = [q for q in trial.quantities if q == "decode_latency_ms"]
     prefill = [q for q in trial.quantities if q not in decode]
     with torch.inference_mode():
-        readings = _attempt(prefill, lambda: _prefill(trial, workload, model, gauge, prefill))
-        readings |= _attempt(decode, lambda: {"decode_latency_ms": _decode(trial, workload, model)})
+        readings = _attempt(prefill, lambda: _prefill(trial, model, gauge, prefill))
+        readings |= _attempt(decode, lambda: {"decode_latency_ms": _decode(trial, model)})
+    if model.label:
+        readings = {q: r.model_copy(update={"method": f"{r.method}, {model.label}"}) for q, r in readings.items()}
+    facts = {"build_s": seconds, "load": round(os.getloadavg()[0], 2), **model.facts}
     return Answer(readings=readings, facts=facts).model_dump()
 
 
-def _prefill(
-    trial: Trial, workload: Workload, model: models.LanguageModel, gauge: memory.Gauge, quantities: Sequence[str]
-) -> dict[str, Reading]:
+def _prefill(trial: Trial, model: Loaded, gauge: memory.Gauge, quantities: Sequence[str]) -> dict[str, Reading]:
     """Readings of one forward over batch x length."""
-    tokens = _tokens(workload.batch, workload.seq_len, model)
-
-    def forward() -> object:
-        return model(tokens, logits=workload.logits)
-
-    forward()
-    peak = gauge.peak(forward)
+    model.forward()
+    peak = gauge.peak(model.forward)
     memory.keep_blocks()
     readings = {}
     if "peak_memory_mb" in quantities:
         parts = {"weights_mb": round(gauge.weights, 3), "activations_mb": round(peak - gauge.weights, 3)}
         readings["peak_memory_mb"] = Reading(value=peak, method=gauge.method, details=parts)
     if "latency_ms" in quantities:
-        readings["latency_ms"] = _timed(forward, trial, _WATCHED_CALLS)
+        readings["latency_ms"] = _timed(model.forward, trial, _WATCHED_CALLS)
     if "energy_wh" in quantities:
-        readings |= _attempt(["energy_wh"], lambda: {"energy_wh": _energy(forward, trial)})
+        readings |= _attempt(["energy_wh"], lambda: {"energy_wh": _energy(model.forward, trial)})
     return readings
 
 
-def _decode(trial: Trial, workload: Workload, model: models.LanguageModel) -> Reading:
+def _decode(trial: Trial, model: Loaded) -> Reading:
     """Reading of one token after `context` tokens whose keys and values are in the cache."""
     memory.keep_blocks()
-    token = _tokens(workload.batch, 1, model)
-    cache = model.make_cache(workload.batch, workload.context + 1)
-
-    def step() -> object:
-        cache.fill(workload.context)
-        return model.decode(token, cache)
-
+    step = model.decoder()
     step()
     return _timed(step, trial, 1)
 
@@ -147,12 +140,6 @@ def _attempt(quantities: Sequence[str], measure: Callable[[], dict[str, Reading]
         if reason.startswith("oom"):
             raise
         return {quantity: Reading(failed=reason) for quantity in quantities}
-
-
-def _tokens(batch: int, length: int, model: models.LanguageModel) -> torch.Tensor:
-    """Token ids (batch, length) spread over the vocabulary, so that no row of the embedding is read again and again."""
-    ids = torch.arange(batch * length) * 7919 % model.arch.vocab_size
-    return ids.view(batch, length).to(model.device)
 
 
 def _synchroniser(device: str) -> Callable[[], object]:

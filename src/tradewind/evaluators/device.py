@@ -97,6 +97,7 @@ class DeviceEvaluator:
         *,
         device: Device | str | None = None,
         threads: int = 1,
+        runtime: str = "torch",
         workload: Workload | None = None,
         timing: Timing | Mapping[str, float] | None = None,
         time_limit_s: float = 120.0,
@@ -110,7 +111,7 @@ class DeviceEvaluator:
     ) -> None:
         place = device or next((o.device for o in parse_objectives(objectives, "cpu") if o.device), "cpu")
         if isinstance(place, str):
-            place = get(place, threads)
+            place = get(place, threads, runtime)
         self._objectives = on_device(objectives, place)
         self._times = [o.name for o in self._objectives if o.quantity in _TIMES]
         if anchor_every < 0:
@@ -160,7 +161,7 @@ class DeviceEvaluator:
         for candidate in candidates:
             if watching and self._anchor is not None and self._until_anchor <= 0:
                 self.measure_anchor()
-            start = time.monotonic()
+            start = self._worked_s()
             measurements = self._measure(candidate)
             self._until_anchor -= 1
             if watching and self._anchor is None and all(measurements[name].ok for name in self._times):
@@ -174,7 +175,7 @@ class DeviceEvaluator:
         """Measure the anchor now, for instance after the last candidate; raises `UsageError` if there is none yet."""
         if self._anchor is None:
             raise UsageError("there is no anchor yet; give one, or evaluate a candidate first")
-        start = time.monotonic()
+        start = self._worked_s()
         return self._keep_anchor(self._measure(self._anchor), start)
 
     def problem(self, space: Space) -> str:
@@ -222,8 +223,12 @@ class DeviceEvaluator:
             found[quantity] = dataclasses.replace(kept, details={**kept.details, "attempts": 2})
         return {o.name: found[o.quantity] for o in self._objectives}
 
+    def _worked_s(self) -> float:
+        """A clock that stands still while others have the machine."""
+        return time.monotonic() - self.waited_s
+
     def _keep_anchor(self, measurements: Measurements, start: float) -> Evaluation:
-        seconds = time.monotonic() - start
+        seconds = max(0.0, self._worked_s() - start)
         reading = Evaluation(len(self.anchors), self._anchor, measurements, role="anchor", seconds=seconds)
         self.anchors.append(reading)
         self._until_anchor = self._anchor_every

@@ -1,0 +1,173 @@
+"""What a trial asks of a runtime: a candidate made ready to run, by torch itself or by ONNX Runtime.
+
+Timer, memory gauge, limits and answers are the same for both (see `trial`); only what runs differs. Numbers of one
+runtime are never compared with those of another: the device's description, and with it every study, names the runtime.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, Protocol
+
+import torch
+
+from tradewind import models
+from tradewind.core import Architecture, DeviceError, Workload
+from tradewind.devices import failures
+from tradewind.devices.messages import Trial
+
+
+class Loaded(Protocol):
+    """One candidate; made before memory is watched, loaded under the gauge by `build`."""
+
+    label: str
+    facts: Mapping[str, Any]
+
+    def build(self) -> None:
+        """Load the weights that `forward` needs."""
+        ...
+
+    def forward(self) -> object:
+        """One forward over batch x length."""
+        ...
+
+    def decoder(self) -> Callable[[], object]:
+        """Make ready what decodes one token after `context` cached ones, and return it."""
+        ...
+
+
+class TorchModel:
+    """A candidate run by torch, eagerly."""
+
+    label = ""
+
+    def __init__(self, trial: Trial, workload: Workload) -> None:
+        self.facts = {"torch": torch.__version__}
+        self._trial, self._workload = trial, workload
+
+    def build(self) -> None:
+        """Build the model with cheap weights."""
+        trial, load = self._trial, self._workload
+        arch = Architecture.from_dict(trial.candidate)
+        self._model = models.build(arch, device=trial.device, dtype=load.dtype, init="cheap")
+        self._tokens = tokens(load.batch, load.seq_len, arch.vocab_size).to(self._model.device)
+
+    def forward(self) -> object:
+        """One forward over batch x length."""
+        return self._model(self._tokens, logits=self._workload.logits)
+
+    def decoder(self) -> Callable[[], object]:
+        """The model's own cache, filled to the context before each step."""
+        model, load = self._model, self._workload
+        token = tokens(load.batch, 1, model.arch.vocab_size).to(model.device)
+        cache = model.make_cache(load.batch, load.context + 1)
+
+        def step() -> object:
+            cache.fill(load.context)
+            return model.decode(token, cache)
+
+        return step
+
+
+class OnnxModel:
+    """A candidate run by ONNX Runtime on the CPU, as `models.export` writes it, at the workload's own shapes.
+
+    The graph is made in a fork, whose memory ends with it, and comes back through a file that has no name, so that
+    nothing is left behind whatever ends the trial. Session options are the runtime's own but for the threads.
+    """
+
+    def __init__(self, trial: Trial, workload: Workload) -> None:
+        import onnxruntime
+
+        self.label = f"onnxruntime {onnxruntime.__version__}"
+        self.facts: dict[str, Any] = {"onnxruntime": onnxruntime.__version__, "exporter": f"torch {torch.__version__}"}
+        self._trial, self._workload = trial, workload
+        self._arch = Architecture.from_dict(trial.candidate)
+        start = time.perf_counter()
+        self._forward_file = self._export("forward") if set(trial.quantities) - {"decode_latency_ms"} else None
+        self.facts["export_s"] = round(time.perf_counter() - start, 4)
+
+    def build(self) -> None:
+        """Load the graph, where a forward is asked for."""
+        self._session = self._open(self._forward_file) if self._forward_file is not None else None
+        load = self._workload
+        self._feed = {"tokens": tokens(load.batch, load.seq_len, self._arch.vocab_size).numpy()}
+
+    def forward(self) -> object:
+        """One forward over batch x length."""
+        return self._session.run(None, self._feed)
+
+    def decoder(self) -> Callable[[], object]:
+        """A session of one step: keys and values go in and come out one position longer, copied by the runtime."""
+        import numpy as np
+
+        self._session = None
+        session, load = self._open(self._export("step")), self._workload
+        feed: dict[str, Any] = {"tokens": tokens(load.batch, 1, self._arch.vocab_size).numpy()}
+        for given in session.get_inputs()[1:]:
+            shape = tuple(int(size) for size in given.shape)
+            feed[given.name] = np.broadcast_to(np.linspace(-1, 1, shape[-1], dtype=np.float32), shape).copy()
+        return lambda: session.run(None, feed)
+
+    def _export(self, what: str) -> Any:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_open`)
+        pid = os.fork()
+        if not pid:
+            _write_and_leave(self._arch, self._workload, what, file.fileno())
+        _, status = os.waitpid(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code:
+            file.seek(0)
+            told = file.read(1000).decode(errors="replace") if code == 1 else failures.of_exit(code)
+            raise (MemoryError if told.startswith("oom") else DeviceError)(f"the export to ONNX failed: {told}")
+        return file
+
+    def _open(self, file: Any) -> Any:
+        from tradewind.models.export import onnx_check
+
+        file.seek(0)
+        with file:
+            return onnx_check.open_session(f"/dev/fd/{file.fileno()}", self._trial.threads)
+
+
+def warm_up_exporter(arch: Architecture, workload: Workload) -> None:
+    """Make a graph of a small architecture in this process, so that forks find the exporter loaded."""
+    _graph(arch, workload, "step")
+
+
+def _graph(arch: Architecture, workload: Workload, what: str) -> bytes:
+    """The graph of a forward or of a decoding step, at the workload's shapes, not simplified: the runtime does that."""
+    from tradewind.models.export import onnx_graph
+
+    model = models.build(arch, dtype=workload.dtype, init="cheap")
+    if what == "step":
+        program = onnx_graph.step_program(model, workload.batch, workload.context, False)
+    else:
+        program = onnx_graph.forward_program(model, workload.batch, workload.seq_len, workload.logits, False)
+    found: bytes = program.model_proto.SerializeToString()
+    return found
+
+
+def _write_and_leave(arch: Architecture, workload: Workload, what: str, fd: int) -> NoReturn:
+    """The life of the fork that exports: writes the graph, or why there is none (exit status 1)."""
+    code = 0
+    try:
+        data = _graph(arch, workload, what)
+    except Exception as error:
+        code, data = 1, failures.of_error(error).encode()
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.write(data)
+    finally:
+        os._exit(code)
+
+
+RUNTIMES: Mapping[str, Callable[[Trial, Workload], Loaded]] = {"torch": TorchModel, "onnxruntime": OnnxModel}
+
+
+def tokens(batch: int, length: int, vocab_size: int) -> torch.Tensor:
+    """Token ids (batch, length) spread over the vocabulary, so that no row of the embedding is read again and again."""
+    return (torch.arange(batch * length) * 7919 % vocab_size).view(batch, length)

@@ -1,0 +1,34 @@
+"""Models as files that other programs run: ONNX graphs and Hugging Face folders; torch is imported when a name is used.
+
+>>> from tradewind.models import export
+>>> sorted(export.__all__)[:2]
+['from_huggingface', 'largest_difference']
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tradewind.models.export.huggingface import from_huggingface as from_huggingface
+    from tradewind.models.export.huggingface import write_huggingface as write_huggingface
+    from tradewind.models.export.onnx_check import largest_difference as largest_difference
+    from tradewind.models.export.onnx_graph import write_onnx as write_onnx
+    from tradewind.models.export.onnx_graph import write_onnx_decoder as write_onnx_decoder
+
+_NAMES = {
+    "from_huggingface": "tradewind.models.export.huggingface",
+    "largest_difference": "tradewind.models.export.onnx_check",
+    "write_huggingface": "tradewind.models.export.huggingface",
+    "write_onnx": "tradewind.models.export.onnx_graph",
+    "write_onnx_decoder": "tradewind.models.export.onnx_graph",
+}
+
+__all__ = [*_NAMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'tradewind.models.export' has no attribute {name!r}")
