@@ -1,0 +1,26 @@
+"""Proxies of quality, what they cost, and how well they order architectures by trained truth.
+
+torch is imported when the first name that needs it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tradewind.proxies.sample import stratified as stratified
+    from tradewind.proxies.truth import train_to_truth as train_to_truth
+
+_NAMES = {
+    "stratified": "tradewind.proxies.sample",
+    "train_to_truth": "tradewind.proxies.truth",
+}
+
+__all__ = [*_NAMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'tradewind.proxies' has no attribute {name!r}")
