@@ -39,7 +39,7 @@ class TestAdditive(AlgorithmSuite):
     def create(self):
         return lambda problem: search.create("additive", problem, initial=12, round=15, draws=1)
 
-    @pytest.fixture(params=["tiny", "narrow", "hwgpt-s"])
+    @pytest.fixture(params=["narrow"])
     def space(self, request):
         return SPACES[request.param]
 

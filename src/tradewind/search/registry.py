@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tradewind.core import Problem, unknown
+from tradewind.core import Problem, UsageError, unknown
+from tradewind.search import libraries
 from tradewind.search.base import AskTell
 
 _ALGORITHMS = {
@@ -25,25 +26,48 @@ _ALGORITHMS = {
 
 
 def names() -> tuple[str, ...]:
-    """The names that `get` knows."""
+    """The names of our own algorithms; `libraries.installed` adds those of others."""
     return tuple(_ALGORITHMS)
 
 
+def split(text: str) -> tuple[str, dict[str, str]]:
+    """A name and the settings that may stand behind it in brackets; raises `UsageError`.
+
+    >>> split("optuna:TPESampler(multivariate=true, n_startup_trials=20)")
+    ('optuna:TPESampler', {'multivariate': 'true', 'n_startup_trials': '20'})
+    """
+    name, bracket, inside = text.strip().partition("(")
+    if bracket and not inside.endswith(")"):
+        raise UsageError(f"{text!r} lacks its closing bracket; write for example nsga2(population=50)")
+    settings = {}
+    for part in filter(None, (part.strip() for part in inside.removesuffix(")").split(","))):
+        key, equals, value = (word.strip() for word in part.partition("="))
+        if not (key and equals and value):
+            raise UsageError(f"{part!r} in {text!r} is not name=value; write for example nsga2(population=50)")
+        settings[key] = value
+    return name.strip(), settings
+
+
 def get(name: str) -> type[AskTell]:
-    """The class of an algorithm; raises `UsageError`.
+    """The class of an algorithm, whatever settings stand behind its name; raises `UsageError`.
 
     >>> get("lts").presets["paper"]["initial"]
     100
     """
+    name, _ = split(name)
+    if ":" in name:
+        return libraries.adapted(name)
     if name not in _ALGORITHMS:
-        raise unknown("algorithm", name, _ALGORITHMS)
+        raise unknown("algorithm", name, (*_ALGORITHMS, *(example for _, example in libraries.LIBRARIES.values())))
     module, _, attribute = _ALGORITHMS[name].partition(":")
     algorithm: type[AskTell] = getattr(importlib.import_module(module), attribute)
     return algorithm
 
 
 def create(name: str, problem: Problem, preset: str | None = None, **settings: Any) -> AskTell:
-    """An algorithm for a problem. Settings may be text; they are laid over those of `preset`. Raises `UsageError`.
+    """An algorithm for a problem. Raises `UsageError`.
+
+    Settings may be text; they are laid over those in brackets behind the name, and these over those of `preset`.
 
     >>> import numpy as np
     >>> from tradewind import spaces
@@ -55,7 +79,7 @@ def create(name: str, problem: Problem, preset: str | None = None, **settings: A
     algorithm = get(name)
     if preset is not None and preset not in algorithm.presets:
         raise unknown(f"preset of {name}", preset, algorithm.presets)
-    chosen = {**(algorithm.presets[preset] if preset else {}), **settings}
+    chosen = {**(algorithm.presets[preset] if preset else {}), **split(name)[1], **settings}
     return algorithm(problem, algorithm.settings_type.read(chosen))
 
 
