@@ -37,6 +37,9 @@ def evolve(
     vocabulary: Annotated[
         str, typer.Option("--vocabulary", help="Primitives that may come in, e.g. SQUARE,DCONV_3X1 (default: all).")
     ] = "",
+    edits: Annotated[
+        str, typer.Option("--edits", help="Mutations to make, e.g. insert,mutate_field (default: all six).")
+    ] = "",
     objectives: Annotated[
         str, typer.Option("--objectives", help="perplexity, or perplexity,latency_ms@cpu for a frontier.")
     ] = "perplexity",
@@ -66,13 +69,16 @@ def evolve(
     """
     from tradewind import training
     from tradewind.evaluators.program_training import Budget, ProgramTraining
-    from tradewind.programs import ProgramSpace, Sizes
-    from tradewind.programs.operations import OPERATIONS
+    from tradewind.programs import MUTATIONS, OPERATIONS, ProgramSpace, Sizes
     from tradewind.studies import Study
 
     text = training.prepare(data, tokenizer)
-    names = tuple(name.strip() for name in vocabulary.split(",") if name.strip()) or tuple(OPERATIONS)
-    space = ProgramSpace(read_start(start), names, Sizes(d_model, layers, text.vocab_size, length))
+    space = ProgramSpace(
+        read_start(start),
+        _names(vocabulary) or tuple(OPERATIONS),
+        _names(edits) or tuple(MUTATIONS),
+        Sizes(d_model, layers, text.vocab_size, length),
+    )
     unit, amount = _budget(budget_steps, budget_flops, budget_seconds)
     several = "," in objectives
     budget = Budget(
@@ -174,6 +180,10 @@ def beside(trained: Any, objectives: str, space: ProgramSpace, workers: int) -> 
 
     load = Workload(batch=1, seq_len=space.sizes.context)
     return CombinedEvaluator([trained, DeviceEvaluator(others, workload=load, sizes=space.sizes)])
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _budget(steps: float | None, flops: float | None, seconds: float | None) -> tuple[str, float]:

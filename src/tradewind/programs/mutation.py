@@ -149,17 +149,21 @@ def mutate(program: Program, rng: np.random.Generator) -> Program:
 
 
 def mutant(
-    program: Program, rng: np.random.Generator, vocabulary: Collection[str] | None = None
+    program: Program,
+    rng: np.random.Generator,
+    vocabulary: Collection[str] | None = None,
+    edits: Sequence[str] | None = None,
 ) -> tuple[Program, tuple[str, ...]]:
     """The child that `mutate` gives, and the kinds of the mutations that made it, in order.
 
-    With a `vocabulary` no primitive outside it comes in; those that the parent has may stay.
+    With a `vocabulary` no primitive outside it comes in; those that the parent has may stay. `edits` are the kinds to
+    draw from, all of `MUTATIONS` if None.
     """
     allowed = None if vocabulary is None else {*vocabulary, *program.operations}
     parent = _graph_of(program)
     child, kinds = program, []
     while _graph_of(child) == parent:
-        kinds.append(_choice(list(MUTATIONS), rng))
+        kinds.append(_choice(list(edits or MUTATIONS), rng))
         drawn = MUTATIONS[kinds[-1]](child, rng)
         while allowed is not None and not drawn.operations <= allowed:
             drawn = MUTATIONS[kinds[-1]](child, rng)

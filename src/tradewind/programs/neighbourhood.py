@@ -27,11 +27,13 @@ class Neighbour:
     kind: str
 
 
-def neighbourhood(program: Program, vocabulary: Collection[str] | None = None) -> list[Neighbour]:
+def neighbourhood(
+    program: Program, vocabulary: Collection[str] | None = None, kinds: Collection[str] | None = None
+) -> list[Neighbour]:
     """All children that one edit makes and whose graph is new, in a fixed order; no two have the same graph.
 
-    With a `vocabulary` only its primitives are inserted or put in the place of another. Children that are too large,
-    have widths beyond repair or look ahead are left out.
+    With a `vocabulary` only its primitives are inserted or put in the place of another; `kinds` are the edits to make,
+    all if None. Children that are too large, have widths beyond repair or look ahead are left out.
 
     >>> from tradewind.programs import diff, transformer
     >>> found = neighbourhood(transformer(), vocabulary=["SQUARE"])
@@ -41,6 +43,8 @@ def neighbourhood(program: Program, vocabulary: Collection[str] | None = None) -
     seen = {canonical_hash(program)}
     found = []
     for neighbour in edits(program, vocabulary):
+        if kinds is not None and neighbour.kind not in kinds:
+            continue
         try:
             graph = resolve(neighbour.program)
         except InvalidProgramError:

@@ -19,7 +19,7 @@ from tradewind.core.seeds import generator
 from tradewind.programs.causality import check_causal
 from tradewind.programs.errors import InvalidProgramError
 from tradewind.programs.graph import Graph, unit_of
-from tradewind.programs.mutation import mutant
+from tradewind.programs.mutation import MUTATIONS, mutant
 from tradewind.programs.neighbourhood import neighbourhood
 from tradewind.programs.operations import OPERATIONS
 from tradewind.programs.program import Program
@@ -59,7 +59,8 @@ class Sizes:
 
 @dataclasses.dataclass(frozen=True)
 class ProgramSpace:
-    """The programs around `start`; `vocabulary` are the primitives that may come in, all where none are given.
+    """The programs around `start`; `vocabulary` are the primitives that may come in, `edits` the mutations, by default
+    all.
 
     >>> space = ProgramSpace(vocabulary=("SQUARE", "DCONV_3X1"))
     >>> space == ProgramSpace.from_dict(space.to_dict()), space.contains(space.sample(seed=1))
@@ -68,16 +69,18 @@ class ProgramSpace:
 
     start: Program = dataclasses.field(default_factory=transformer)
     vocabulary: tuple[str, ...] = tuple(OPERATIONS)
+    edits: tuple[str, ...] = tuple(MUTATIONS)
     sizes: Sizes = dataclasses.field(default_factory=Sizes)
 
     def __post_init__(self) -> None:
-        names = tuple(self.vocabulary)
-        for name in names:
-            if name not in OPERATIONS:
-                raise unknown("operation", name, OPERATIONS)
-        if not names:
-            raise UsageError(f"the vocabulary is empty; give at least one of {', '.join(OPERATIONS)}")
-        object.__setattr__(self, "vocabulary", tuple(name for name in OPERATIONS if name in names))
+        for field, what, allowed in (("vocabulary", "operation", OPERATIONS), ("edits", "mutation", MUTATIONS)):
+            names = tuple(getattr(self, field))
+            for name in names:
+                if name not in allowed:
+                    raise unknown(what, name, allowed)
+            if not names:
+                raise UsageError(f"{field} is empty; give at least one of {', '.join(allowed)}")
+            object.__setattr__(self, field, tuple(name for name in allowed if name in names))
         self.check(self.start)
 
     @property
@@ -122,7 +125,7 @@ class ProgramSpace:
         """A member whose graph is not the candidate's, by mutations of Primer; what cannot be built is drawn again."""
         rejected: dict[str, int] = {}
         while True:
-            child, kinds = mutant(candidate, rng, {*self.vocabulary, *self.start.operations})
+            child, kinds = mutant(candidate, rng, {*self.vocabulary, *self.start.operations}, self.edits)
             try:
                 self.check(child)
             except InvalidProgramError as error:
@@ -161,7 +164,7 @@ class ProgramSpace:
 
     def neighbours(self, candidate: Program) -> list[Program]:
         """The members one edit away (see `neighbourhood`), each graph once, in a fixed order."""
-        found = (n.program for n in neighbourhood(candidate, self.vocabulary))
+        found = (n.program for n in neighbourhood(candidate, self.vocabulary, self.edits))
         return [program for program in found if self.contains(program)]
 
     def sample(self, seed: int) -> Program:
@@ -198,7 +201,10 @@ class ProgramSpace:
             "name": self.name,
             "family": FAMILY,
             "start": self.start.to_dict(),
-            "dimensions": [{"name": "vocabulary", "choices": list(self.vocabulary)}],
+            "dimensions": [
+                {"name": "vocabulary", "choices": list(self.vocabulary)},
+                {"name": "edits", "choices": list(self.edits)},
+            ],
             "constants": dataclasses.asdict(self.sizes),
         }
 
@@ -206,8 +212,8 @@ class ProgramSpace:
     def from_dict(data: Mapping[str, Any]) -> ProgramSpace:
         """The space of a dictionary written by `to_dict`; raises `FileFormatError`."""
         try:
-            (vocabulary,) = (d["choices"] for d in data["dimensions"])
-            return ProgramSpace(Program.from_dict(data["start"]), tuple(vocabulary), Sizes(**data["constants"]))
+            given = {d["name"]: tuple(d["choices"]) for d in data["dimensions"]}
+            return ProgramSpace(Program.from_dict(data["start"]), sizes=Sizes(**data["constants"]), **given)
         except UsageError:
             raise
         except (TypeError, KeyError, ValueError) as error:

@@ -22,7 +22,8 @@ from tradewind.pareto.wording import noun
 class ReportData:
     """One study, ready to be reported.
 
-    `evaluations` are those of the search in their order, `baseline` the homogeneous models measured in the same run.
+    `evaluations` are those of the search in their order, `baseline` the homogeneous models measured in the same run,
+    `retrained` fresh trainings after a search of programs.
     `space` and `workload` are what the study searched and measured; without them nothing is modelled.
     `setup` holds plain facts (space, algorithm, seed, workload, versions). `drift` pairs the number of evaluations done
     with the anchor's cost relative to its first reading (1 means no drift). `damaged` names what could not be read.
@@ -32,6 +33,7 @@ class ReportData:
     objectives: tuple[Objective, ...]
     evaluations: tuple[Evaluation, ...]
     baseline: tuple[Evaluation, ...] = ()
+    retrained: tuple[Evaluation, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     setup: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     space: Any = None

@@ -14,7 +14,7 @@ from tradewind.reports.data import ReportData
 
 MACHINE = (
     "device", "processor", "cores", "usable_cores", "memory_gb", "governor", "turbo", "gpu", "gpu_memory_gb", "driver",
-    "cuda", "system", "threads", "python", "torch", "correct_drift",
+    "cuda", "system", "threads", "python", "runtime", "torch", "onnxruntime", "correct_drift",
 )  # fmt: skip
 """The facts of an evaluator's description that a report shows; all others stay in the study."""
 KNOWN_KINDS = {"formula", "device", "calibrated", "combined"}
@@ -41,6 +41,7 @@ def read(path: str | os.PathLike[str]) -> ReportData:
         objectives=study.objectives,
         evaluations=tuple(study.evaluations("search")),
         baseline=tuple(study.evaluations("baseline")),
+        retrained=tuple(study.evaluations("retrain")),
         constraints=study.constraints,
         setup=setup(study.config, study.created_at, len(study.evaluations("search"))),
         space=study.space,
@@ -55,6 +56,7 @@ def setup(config: Mapping[str, Any], created_at: str, budget: int) -> dict[str, 
     facts = {
         "space": config["space"]["name"],
         "dimensions": {d["name"]: _span(d["choices"]) for d in config["space"]["dimensions"]},
+        **_of_programs(config),
         "algorithm": config["algorithm"],
         "settings": dict(config["settings"]),
         "seed": config["seed"],
@@ -80,14 +82,15 @@ def machine(description: Any) -> dict[str, Any]:
 
 def drift(evaluations: Sequence[Evaluation]) -> tuple[tuple[int, float], ...]:
     """Readings of the anchor in the order of storing, as (search evaluations done, time relative to the first)."""
-    done, first = 0, 0.0
+    done = 0
+    first: dict[str, float] = {}
     readings = []
     for evaluation in evaluations:
         done += evaluation.role == "search"
-        times = [m.value for name, m in evaluation.measurements.items() if name.partition("@")[0] in TIMES and m.value]
+        times = [(k, m.value) for k, m in evaluation.measurements.items() if k.partition("@")[0] in TIMES and m.value]
         if evaluation.role == "anchor" and times:
-            first = first or times[0]
-            readings.append((done, times[0] / first))
+            name, value = times[0]
+            readings.append((done, value / first.setdefault(name, value)))
     return tuple(readings)
 
 
@@ -108,7 +111,24 @@ def command(config: Mapping[str, Any], budget: int) -> str:
         words.append(f"--context {config['workload']['context']}")
     if config["device_options"].get("threads", 1) != 1:
         words.append(f"--threads {config['device_options']['threads']}")
+    if config["device_options"].get("runtime", "torch") != "torch":
+        words.append(f"--runtime {config['device_options']['runtime']}")
     return " ".join([*words, *([] if config["baselines"] else ["--no-baseline"]), "--out RUN"])
+
+
+def _of_programs(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a search of programs: its space in words, the models' sizes, the text and how they are trained."""
+    if config["space"]["family"] != "program":
+        return {}
+    choices = {d["name"]: d["choices"] for d in config["space"]["dimensions"]}
+    facts: dict[str, Any] = {
+        "dimensions": {name: ", ".join(found) for name, found in choices.items()},
+        "models": config["space"]["constants"],
+    }
+    for part in _parts(config["evaluator"]):
+        if part.get("kind") == "program-training":
+            facts |= {key: part[key] for key in ("text", "tokenizer", "recipe", "budget", "lookahead")}
+    return facts
 
 
 def _narrowed(space: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from tradewind.pareto import normalise
 from tradewind.pareto.wording import noun
 from tradewind.reports.data import ReportData
 
-DETAILS = ("batch", "seq_len", "context", "dtype", "logits", "threads", "warm_up", "torch")
+DETAILS = ("batch", "seq_len", "context", "dtype", "logits", "threads", "warm_up", "runtime", "torch", "onnxruntime")
 """The details of a measurement that a report shows; anything else stays in the study."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tradewind.pareto.wording import cell, label
+from tradewind.reports import evolution_sections as evolution
 from tradewind.reports.comparison import comparisons, sentences
 from tradewind.reports.data import ReportData
 from tradewind.reports.summary import caveats, no_comparison, picks
@@ -22,7 +23,8 @@ def renderables(data: ReportData) -> Iterator[RenderableType]:
     """What a rich console prints, in order."""
     yield f"[bold]{plain(data.name)}[/bold]: {plain(data.lead)}"
     yield ""
-    for sentence in sentences(comparisons(data)) or [no_comparison(data)]:
+    found = evolution.sentences(data) if evolution.is_evolution(data) else sentences(comparisons(data))
+    for sentence in found or [no_comparison(data)]:
         yield plain(sentence)
     if len(data.frontier):
         yield ""

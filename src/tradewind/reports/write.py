@@ -8,6 +8,7 @@ from tradewind.core import UsageError
 from tradewind.core.files import write_json, write_text
 from tradewind.reports import style
 from tradewind.reports.data import ReportData
+from tradewind.reports.evolution_sections import evolution_sections, is_evolution
 from tradewind.reports.figures import figures
 from tradewind.reports.machine import document
 from tradewind.reports.page import render
@@ -22,7 +23,8 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
     """
     style.require_plot_extra()
     content = document(data)
-    page = render(data.name, data.lead, study_sections(data), content)
+    sections = evolution_sections(data) if is_evolution(data) else study_sections(data)
+    page = render(data.name, data.lead, sections, content)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [write_text(folder / "report.html", page), write_json(folder / "report.json", content)]
