@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from tradewind.cli import bench, calibrate, costs, evolve, export, measure, report, search, spaces, train
+from tradewind.cli import bench, calibrate, costs, evolve, export, measure, proxies, report, search, spaces, train
 from tradewind.core import TradewindError, UsageError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("measure")(measure.measure)
 app.command("calibrate")(calibrate.calibrate)
 app.command("costs")(costs.costs)
 app.command("train")(train.train)
+app.command("proxies")(proxies.proxies)
 app.command("evolve")(evolve.evolve)
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(bench.app, name="bench")

@@ -9,10 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tradewind.proxies.experiment import Experiment as Experiment
     from tradewind.proxies.sample import stratified as stratified
     from tradewind.proxies.truth import train_to_truth as train_to_truth
+    from tradewind.proxies.zero_cost import score as score
 
 _NAMES = {
+    "Experiment": "tradewind.proxies.experiment",
+    "score": "tradewind.proxies.zero_cost",
     "stratified": "tradewind.proxies.sample",
     "train_to_truth": "tradewind.proxies.truth",
 }
