@@ -25,10 +25,17 @@ def _of_blocks(count: Callable[[Block], int], inner: bool = False) -> tuple[tupl
     return tuple(int(count(block)) for block in BLOCKS.values()), inner
 
 
+_PASSES = {"relu": 1, "squared-relu": 2}
+"""How often an activation reads and writes the inner values."""
+
 DERIVED: Mapping[str, tuple[tuple[int, ...], bool]] = {
     "convolutions": _of_blocks(lambda block: block.convolved),
     "gated": _of_blocks(lambda block: block.gated),
     "gated_inner": _of_blocks(lambda block: block.gated, inner=True),
+    "pre_norm_live": _of_blocks(lambda block: (2 + block.gated) * (not block.post_norm), inner=True),
+    "post_norm_live": _of_blocks(lambda block: (2 + block.gated) * block.post_norm, inner=True),
+    "rectified_inner": _of_blocks(lambda block: _PASSES.get(block.activation, 0), inner=True),
+    "gelu_inner": _of_blocks(lambda block: block.activation == "gelu", inner=True),
 }
 """Per-layer numbers that follow from a layer's block: one for each block, and whether it counts once an inner unit."""
 

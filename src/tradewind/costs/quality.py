@@ -23,19 +23,20 @@ exponent of min(1, d_embed / d_model)     0.50 ± 0.07 (0.45 to 0.60 left out)  
 nats a unit of `index`                    0.208 ± 0.017 over the nine tables    0.20
 
 What it does not know: other vocabularies and tokenizers, other data, other lengths of training, dropout, depth that
-does not train, the number of heads. Differences within one family, vocabulary and data set have a meaning; levels have
+does not train, the number of heads, what a block is made of (only how many weights it has). Differences within one family, vocabulary and data set have a meaning; levels have
 none. The nats are an average: from table to table a unit of `index` was worth 0.15 to 0.29.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import overload
+from collections.abc import Callable, Sequence
+from typing import Any, overload
 
 import numpy as np
 
 from tradewind.core import Architecture, ArchitectureBatch
 from tradewind.costs.formulas import components
+from tradewind.costs.statistics import Count, Shapes
 
 NATS = 0.20
 """Nats of log perplexity that a unit of `index` is worth."""
@@ -72,6 +73,18 @@ def quality(archs: Architecture | Sequence[Architecture], /) -> float | np.ndarr
     one = isinstance(archs, Architecture)
     shapes = archs if one else ArchitectureBatch.of(archs)  # type: ignore[arg-type]
     parts = components(shapes)
-    d_model = shapes.d_model  # type: ignore[union-attr]
-    values = NATS * index(parts["attention"], parts["ffn"], d_model, getattr(shapes, "d_embed", d_model))
+    values = of_parts(shapes, parts["attention"], parts["ffn"])
     return float(values) if one else values
+
+
+def of_parts(shapes: Shapes, attention: Count, ffn: Count) -> np.ndarray:
+    """`quality` from the values of `PARTS`."""
+    d_model = shapes.d_model  # type: ignore[union-attr]
+    return np.asarray(NATS * index(attention, ffn, d_model, getattr(shapes, "d_embed", d_model)))
+
+
+PARTS: tuple[Callable[[Any], Any], ...] = (
+    lambda shapes: components(shapes)["attention"],
+    lambda shapes: components(shapes)["ffn"],
+)
+"""The totals that `quality` is made from, functions of shapes."""

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tradewind.core import Architecture, ArchitectureBatch
+from tradewind.core.architecture import family
 
 Shapes: TypeAlias = Architecture | ArchitectureBatch
 """One architecture or N of one family."""
@@ -32,13 +33,28 @@ def scalar(shapes: Shapes, name: str) -> Count:
 
 
 def layer_sum(shapes: Shapes, name: str) -> Count:
-    """The sum of a per-layer field over the layers."""
-    return shapes.layer_sum(name) if isinstance(shapes, ArchitectureBatch) else sum(getattr(shapes, name))
+    """The sum of a per-layer field, or of what the family derives for each layer, over the layers."""
+    return shapes.layer_sum(name) if isinstance(shapes, ArchitectureBatch) else sum(shapes.layer_column(name))
 
 
 def layer_max(shapes: Shapes, name: str) -> Count:
-    """The largest value of a per-layer field."""
-    return shapes.layer_max(name) if isinstance(shapes, ArchitectureBatch) else max(getattr(shapes, name))
+    """The largest value of a per-layer field, or of what the family derives for each layer."""
+    return shapes.layer_max(name) if isinstance(shapes, ArchitectureBatch) else max(shapes.layer_column(name))
+
+
+def has_names(shapes: Shapes, name: str) -> bool:
+    """Whether a per-layer field of names, if the family has it, holds others than the usual one anywhere.
+
+    >>> from tradewind.core import GPT2
+    >>> has_names(GPT2(d_model=64, n_head=(2,), d_inner=(128,), block=("primer-ez",)), "block")
+    True
+    """
+    choices = family(shapes.family).named_fields().get(name)
+    if choices is None:
+        return False
+    if isinstance(shapes, ArchitectureBatch):
+        return bool(shapes.columns[name].shape[1])
+    return any(entry != choices[0] for entry in getattr(shapes, name))
 
 
 def largest(*counts: Count) -> Count:

@@ -1,9 +1,10 @@
-"""GPT-2 with per-layer heads and inner sizes.
+"""GPT-2 with per-layer heads, inner sizes and blocks.
 
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; per-layer sizes as in Javaheripi et
 al. 2022, arXiv 2203.02094. Equal to Hugging Face's GPT2LMHeadModel at homogeneous shapes, where Conv1D holds the
 transpose of our linear weights. Dropout, where asked for, acts on the embedding and on what each sublayer adds to the
-residual stream, never on attention weights, which keeps the fused kernel.
+residual stream, never on attention weights, which keeps the fused kernel. A layer's block may be another one than
+GPT-2's (`tradewind.core.blocks`); embeddings and the final LayerNorm are the same around all of them.
 
 Letters: B batch, T tokens, D width, H heads, S = D / H head size, F inner size, V vocabulary, L layers.
 """
@@ -11,50 +12,52 @@ Letters: B batch, T tokens, D width, H heads, S = D / H head size, F inner size,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tradewind.core import GPT2, UsageError
-from tradewind.models.attention import causal_attention
+from tradewind.core.blocks import KERNEL, Block
 from tradewind.models.base import LanguageModel, embedding_table
 from tradewind.models.cache import Cache, LayerCache
-from tradewind.models.feed_forward import FeedForward
+from tradewind.models.feed_forward import FeedForward, GatedFeedForward
+from tradewind.models.parts.activations import SquaredReLU
+from tradewind.models.parts.attention import attention_of
+
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "gelu": lambda: nn.GELU(approximate="tanh"),
+    "relu": nn.ReLU,
+    "squared-relu": SquaredReLU,
+}
+_NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": lambda width: nn.RMSNorm(width, 1e-6)}
 
 
-class Attention(nn.Module):
-    """Multi-head causal self-attention, (B, T, D) -> (B, T, D); rows of `qkv` are q, k, v of all heads in turn."""
+class GPT2Block(nn.Module):
+    """One layer: x + attention(norm(x)), then x + mlp(norm(x)), or with a post-norm x + norm(mlp(x))."""
 
-    def __init__(self, d_model: int, n_head: int) -> None:
+    def __init__(self, d_model: int, n_head: int, d_inner: int, dropout: float, block: Block) -> None:
         super().__init__()
-        self.n_head = n_head
-        self.qkv = nn.Linear(d_model, 3 * d_model)
-        self.out = nn.Linear(d_model, d_model)
-
-    def forward(self, x: Tensor, past: LayerCache | None = None) -> Tensor:
-        """Attend to the tokens themselves and, if given, to those in `past`, which they join."""
-        heads = self.qkv(x).unflatten(-1, (3, self.n_head, -1))  # B T 3 H S
-        query, keys, values = heads.permute(2, 0, 3, 1, 4)  # 3 x B H T S
-        if past is not None:
-            keys, values = past.append(keys, values)
-        return self.out(causal_attention(query, keys, values).transpose(1, 2).flatten(2))
-
-
-class Block(nn.Module):
-    """One pre-norm layer: x + attention(norm(x)), then x + mlp(norm(x)), with the tanh form of GELU."""
-
-    def __init__(self, d_model: int, n_head: int, d_inner: int, dropout: float) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(d_model)
-        self.attention = Attention(d_model, n_head)
-        self.mlp_norm = nn.LayerNorm(d_model)
-        self.mlp = FeedForward(d_model, d_inner, nn.GELU(approximate="tanh"))
+        self.attention_norm = _NORMS[block.norm](d_model)
+        self.attention = attention_of(block, d_model, n_head)
+        self.mlp_norm = _NORMS[block.norm](d_model)
+        self.mlp = feed_forward_of(block, d_model, d_inner)
         self.dropout = nn.Dropout(dropout)
+        self.post_norm = block.post_norm
 
-    def forward(self, x: Tensor, past: LayerCache | None = None) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), past))
+    def forward(self, x: Tensor, past: LayerCache | None = None, documents: Tensor | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D); `past` and `documents` as in `Attention`."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), past, documents))
+        if self.post_norm:
+            return x + self.dropout(self.mlp_norm(self.mlp(x)))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+def feed_forward_of(block: Block, d_model: int, d_inner: int) -> nn.Module:
+    """The feed-forward of a block, (B, T, D) -> (B, T, D)."""
+    if block.gated:
+        return GatedFeedForward(d_model, d_inner, bias=False)
+    return FeedForward(d_model, d_inner, _ACTIVATIONS[block.activation]())
 
 
 class GPT2Model(LanguageModel):
@@ -68,7 +71,8 @@ class GPT2Model(LanguageModel):
         self.position_embedding = embedding_table(arch.context, arch.d_model)
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
-            Block(arch.d_model, h, f, dropout) for h, f in zip(arch.n_head, arch.d_inner, strict=True)
+            GPT2Block(arch.d_model, h, f, dropout, block)
+            for h, f, block in zip(arch.n_head, arch.d_inner, arch.blocks, strict=True)
         )
         self.final_norm = nn.LayerNorm(arch.d_model)
 
@@ -93,7 +97,8 @@ class GPT2Model(LanguageModel):
     def make_cache(self, batch: int, length: int) -> Cache:
         """An empty cache; see the base class."""
         heads = [(h, self.arch.d_model // h) for h in self.arch.n_head]
-        return Cache(heads, batch, length, self.device, self.dtype)
+        rows = [(KERNEL, block.convolved * self.arch.d_model) for block in self.arch.blocks]
+        return Cache(heads, batch, length, self.device, self.dtype, rows)
 
     def initial(self, name: str) -> tuple[float, float]:
         """Standard deviation 0.02, for the 2L maps into the residual stream divided by √(2L)."""

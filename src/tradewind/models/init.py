@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tradewind.core import seeds
 from tradewind.models.base import TokenModel
+from tradewind.models.depthwise import HeadConvolution
 
 BLOCK = 262139
 """Length of the repeated block of cheap weights: a megabyte in float32, which stays in the processor's cache, and a
@@ -30,6 +31,7 @@ def fill_random(model: TokenModel, seed: int) -> None:
             parameter.normal_(mean, std, generator=stream)
         else:
             parameter.copy_(torch.empty(parameter.shape).normal_(mean, std, generator=stream))
+    _fill_kernels(model)
 
 
 @torch.no_grad()
@@ -56,6 +58,14 @@ def fill_cheap(model: TokenModel, seed: int) -> None:
         whole = flat.numel() // BLOCK * BLOCK
         flat[:whole].view(-1, BLOCK).copy_(block)
         flat[whole:] = block[: flat.numel() - whole]
+    _fill_kernels(model)
+
+
+def _fill_kernels(model: TokenModel) -> None:
+    """Kernels of convolutions after attention's projections start as Primer's do, whatever the seed."""
+    for module in model.modules():
+        if isinstance(module, HeadConvolution):
+            module.reset_parameters()
 
 
 def _stream(seed: int, *path: str) -> torch.Generator:

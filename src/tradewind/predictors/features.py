@@ -13,7 +13,7 @@ from typing import Any
 
 from tradewind import costs
 from tradewind.core import ArchitectureBatch, Workload, unknown
-from tradewind.costs.statistics import Count, layer_sum, scalar
+from tradewind.costs.statistics import Count, has_names, layer_sum, scalar
 
 QUANTITIES = ("latency_ms", "decode_latency_ms", "peak_memory_mb", "energy_wh")
 """Quantities of a device that have features."""
@@ -42,6 +42,7 @@ def _prefill(archs: ArchitectureBatch, load: Workload) -> dict[str, Count]:
     outputs = load.batch * (load.seq_len if load.logits == "all" else 1)
     layers, width = scalar(archs, "n_layer"), scalar(archs, "d_model")
     attention, feed_forward, inner, attended = _layer_work(archs)
+    inner, rectified, gated, convolved = _block_work(archs, inner)
     return {
         "fixed": 1,
         "layers": layers,
@@ -52,6 +53,9 @@ def _prefill(archs: ArchitectureBatch, load: Workload) -> dict[str, Count]:
         "attention matrices": attention * tokens,
         "feed-forward matrices": feed_forward * tokens,
         "activation function": inner * tokens,
+        "rectifiers": rectified * tokens,
+        "gates": gated * tokens,
+        "convolutions": convolved * width * tokens,
         "scores": attended * pairs,
         "softmax": layer_sum(archs, "n_head") * pairs,
         "output layer": costs.embedding_params(archs) * outputs,
@@ -67,6 +71,7 @@ def _decode(archs: ArchitectureBatch, load: Workload) -> dict[str, Count]:
         "layers": scalar(archs, "n_layer"),
         "attention matrices": attention,
         "feed-forward matrices": feed_forward,
+        "convolved rows": _block_work(archs, 0)[3],
         "cache": attended * cached,
         "softmax": layer_sum(archs, "n_head") * cached,
         "output layer": costs.embedding_params(archs),
@@ -104,4 +109,15 @@ def _layer_work(archs: ArchitectureBatch) -> tuple[Count, Count, Count, Count]:
         return 4 * d * attended, 3 * d * inner, inner, attended
     matrices = 5 if archs.family == "transformer-xl" else 4
     inner = layer_sum(archs, "d_inner")
-    return matrices * layers * d * d, 2 * d * inner, inner, layers * d
+    gated = layer_sum(archs, "gated_inner") if has_names(archs, "block") else 0
+    return matrices * layers * d * d, d * (2 * inner + gated), inner, layers * d
+
+
+def _block_work(archs: ArchitectureBatch, inner: Count) -> tuple[Count, Count, Count, Count]:
+    """Inner units with GELU (all, where blocks are alike), passes over inner units of rectifiers and of gates, and
+    projections that are convolved: what a layer's block changes beside its matrices."""
+    if not has_names(archs, "block"):
+        return inner, 0, 0, 0
+    names = ("gelu_inner", "rectified_inner", "gated_inner", "convolutions")
+    gelu, rectified, gated, convolved = (layer_sum(archs, name) for name in names)
+    return gelu, rectified, gated, convolved

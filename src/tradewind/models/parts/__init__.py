@@ -1,0 +1,7 @@
+"""Parts of Primer as modules of their own, and `primerize`, which puts them into an existing PyTorch model."""
+
+from tradewind.models.depthwise import HeadConvolution
+from tradewind.models.parts.activations import SquaredReLU
+from tradewind.models.parts.attention import MultiDConvHeadAttention, SharedQueryKeyAttention
+
+__all__ = ["HeadConvolution", "MultiDConvHeadAttention", "SharedQueryKeyAttention", "SquaredReLU"]
