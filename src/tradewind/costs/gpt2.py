@@ -1,7 +1,8 @@
 """Closed forms of GPT-2 with per-layer heads, inner sizes and blocks: parameters, operations, cache, activations.
 
-Sources: Radford et al. 2019 (the block); Javaheripi et al. 2022, arXiv 2203.02094 (per-layer heads and inner sizes,
-decoder parameters as the proxy of quality); So et al. 2021, arXiv 2109.08668 (the blocks). The number of heads appears nowhere: the head size is d / h_i.
+Sources: Radford et al. 2019 (GPT-2's own block); Javaheripi et al. 2022, arXiv 2203.02094 (per-layer heads and inner
+sizes, decoder parameters as the proxy of quality); So et al. 2021, arXiv 2109.08668 (the other blocks). The number of
+heads appears nowhere: the head size is d / h_i.
 
 Symbols: L layers, d = d_model, f_i = d_inner of layer i, V = vocab_size, P = learned positions (`context`); B batch,
 T tokens, O positions whose logits are computed, C tokens in the cache. Derivations, a layer unless said otherwise:
@@ -25,8 +26,8 @@ ffn        three matrices without biases: d·f_i - f_i - d more where g_i is 1
 norms      RMSNorm has no bias: 2d less where g_i is 1
 operations K·d·c_i more a token for the convolutions (as PyTorch's counter has it), d·f_i more where g_i is 1
 cache      K rows of c_i·d before the convolution, whatever the context
-activation the convolution T·d(5 + 2c) + (K - 1)·c·d (input, its norm, rows, padded rows, output, and queries if they are
-           made from keys) for max c_i; feed-forwards T(3d + (2 + g_i)·f_i), or with a post-norm T(2d + 2·f_i)
+activation the convolution T·d(5 + 2c) + (K - 1)·c·d (input, its norm, rows, padded rows, output, and queries if made
+           from keys) for max c_i; feed-forwards T(3d + (2 + g_i)·f_i), or with a post-norm T(2d + 2·f_i)
 """
 
 from __future__ import annotations

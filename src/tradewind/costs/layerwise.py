@@ -1,7 +1,8 @@
 """Closed forms taken apart into layers, so that an exact search can build networks layer by layer.
 
 Every closed form depends on the layers only through sums and maxima of per-layer numbers and never falls when one of
-them grows (or, where layers have unlike blocks, is affine in the sums), which is all that `core.layerwise` asks. Which totals a formula reads is found by letting it run once.
+them grows (or, where layers have unlike blocks, is affine in the sums), which is all that `core.layerwise` asks. Which
+totals a formula reads is found by letting it run once.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class OfTotals:
 
     function: Callable[[ArchitectureBatch], Any]
     parts: tuple[Callable[[ArchitectureBatch], Any], ...] = ()
-    join: Callable[..., Any] = staticmethod(lambda archs, value: value)
+    join: Callable[..., Any] | None = None
 
     def terms(self, options: ArchitectureBatch) -> tuple[LayerTerm, ...]:
         """The sums and maxima of per-layer numbers that the function reads; `options` are K one-layer architectures."""
@@ -106,7 +107,7 @@ class OfTotals:
             }
             rest = part(_totals(options, n_layer, {**none, **largest}, count))
             values.append(np.asarray(rest, dtype=np.float64) + (totals[key] if shares else 0.0))
-        return self.join(_totals(options, n_layer, {}, count), *values)
+        return values[0] if self.join is None else self.join(_totals(options, n_layer, {}, count), *values)
 
 
 def closed_form(quantity: str, workload: Workload | None = None) -> OfTotals:

@@ -23,8 +23,9 @@ exponent of min(1, d_embed / d_model)     0.50 ± 0.07 (0.45 to 0.60 left out)  
 nats a unit of `index`                    0.208 ± 0.017 over the nine tables    0.20
 
 What it does not know: other vocabularies and tokenizers, other data, other lengths of training, dropout, depth that
-does not train, the number of heads, what a block is made of (only how many weights it has). Differences within one family, vocabulary and data set have a meaning; levels have
-none. The nats are an average: from table to table a unit of `index` was worth 0.15 to 0.29.
+does not train, the number of heads, what a block is made of beyond its number of weights. Differences within one
+family, vocabulary and data set have a meaning; levels have none. The nats are an average: from table to table a unit of
+`index` was worth 0.15 to 0.29.
 """
 
 from __future__ import annotations

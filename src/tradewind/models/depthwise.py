@@ -1,7 +1,7 @@
 """Causal depthwise convolution along the tokens: the one kernel of attention's convolutions and of programs.
 
-Source: So et al. 2021 (Primer), arXiv 2109.08668, section 4 and the released T5 code: width 3, no bias, every channel of
-every head a kernel of its own, which starts as 0.5 for the token itself and 0.5 / 3 for each of the three taps' others.
+Source: So et al. 2021 (Primer), arXiv 2109.08668, section 4 and the released T5 code: width 3, no bias, a kernel of its
+own for every channel of every head, which starts as 0.5 for the token itself and 0.5 / 3 for each of those before it.
 
 Letters: B batch, T tokens, C channels, K taps (the last is the token itself).
 """

@@ -114,8 +114,10 @@ def _layer_work(archs: ArchitectureBatch) -> tuple[Count, Count, Count, Count]:
 
 
 def _block_work(archs: ArchitectureBatch, inner: Count) -> tuple[Count, Count, Count, Count]:
-    """Inner units with GELU (all, where blocks are alike), passes over inner units of rectifiers and of gates, and
-    projections that are convolved: what a layer's block changes beside its matrices."""
+    """What blocks change beside their matrices: units with GELU, passes of rectifiers and gates, convolved projections.
+
+    Where all blocks are the usual one, the units are `inner`.
+    """
     if not has_names(archs, "block"):
         return inner, 0, 0, 0
     names = ("gelu_inner", "rectified_inner", "gated_inner", "convolutions")

@@ -7,7 +7,6 @@ Letters: B batch, T tokens, D width, H heads, S head size.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from tradewind.core.blocks import Block
