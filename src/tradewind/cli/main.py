@@ -11,7 +11,21 @@ import sys
 
 import typer
 
-from tradewind.cli import bench, calibrate, costs, evolve, export, measure, proxies, report, search, spaces, train
+from tradewind.cli import (
+    bench,
+    calibrate,
+    costs,
+    evaluate,
+    evolve,
+    export,
+    measure,
+    proxies,
+    report,
+    search,
+    spaces,
+    speedup,
+    train,
+)
 from tradewind.core import TradewindError, UsageError
 
 app = typer.Typer(
@@ -28,10 +42,12 @@ app.command("search")(search.search)
 app.command("report")(report.report)
 app.command("measure")(measure.measure)
 app.command("calibrate")(calibrate.calibrate)
+app.command("evaluate")(evaluate.evaluate)
 app.command("costs")(costs.costs)
 app.command("train")(train.train)
 app.command("proxies")(proxies.proxies)
 app.command("evolve")(evolve.evolve)
+app.command("speedup")(speedup.speedup)
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(bench.app, name="bench")
 app.add_typer(export.app, name="export")
