@@ -1,0 +1,181 @@
+"""Tokens a second of a sandwich step of four networks, beside plain training steps, interleaved in one run.
+
+Shape: n_layer 6, d_model 512, 8 heads, vocabulary 8,192, batch 8 x 256, float32; a step is forward, backward and fused
+AdamW. The sandwich is the largest, the smallest and two random networks of a space with widths spaced as logarithms
+(64..512), 1..6 layers, 1..8 heads and inner sizes 64..2048 for each layer; its tokens count once.
+
+    plain      our GPT-2
+    plain hf   Hugging Face's GPT-2 (with --hf)
+    sandwich   `Supernet.accumulate` for each network
+    by state   the straightforward way: modules that are told their sizes before each forward, slices by indexing,
+               gradients of the whole weight's size for every slice, loss over all logits at once
+
+A round runs each once, in turn; ratios are medians over rounds of ratios within a round, so a machine that is busy for
+a while disturbs both sides.
+
+    OMP_NUM_THREADS=2 python benchmarks/supernet_step.py --rounds 7 --hf
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tradewind import models, spaces
+from tradewind.core import GPT2, Architecture
+from tradewind.core.files import write_json
+from tradewind.models.supernet import Supernet
+from tradewind.training.supernet import Sampling
+
+BATCH, LENGTH, WORDS = 8, 256, 8192
+SPACE = {
+    "name": "log-widths",
+    "family": "gpt2",
+    "dimensions": [
+        {"name": "n_layer", "choices": [1, 2, 3, 4, 5, 6]},
+        {"name": "d_model", "choices": [64, 96, 128, 192, 256, 384, 512]},
+        {"name": "n_head", "choices": [1, 2, 4, 8], "per_layer": True},
+        {"name": "d_inner", "choices": list(range(64, 2049, 64)), "per_layer": True},
+    ],
+    "constants": {"vocab_size": WORDS, "context": LENGTH},
+}
+FULL = GPT2(d_model=512, n_head=(8,) * 6, d_inner=(2048,) * 6, vocab_size=WORDS, context=LENGTH)
+
+
+class Sized(nn.Module):
+    """GPT-2 whose modules hold the sizes of the network that is selected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        d, f = FULL.d_model, 4 * FULL.d_model
+        self.words, self.places = nn.Embedding(WORDS, d), nn.Embedding(LENGTH, d)
+        self.layers = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "norm1": nn.LayerNorm(d), "qkv": nn.Linear(d, 3 * d), "out": nn.Linear(d, d),
+                    "norm2": nn.LayerNorm(d), "up": nn.Linear(d, f), "down": nn.Linear(f, d),
+                }
+            )
+            for _ in range(FULL.n_layer)
+        )  # fmt: skip
+        self.norm = nn.LayerNorm(d)
+        self.selected: Architecture = FULL
+        for parameter in self.parameters():
+            if parameter.ndim == 2:
+                nn.init.normal_(parameter, 0, 0.02)
+
+    def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        d = self.selected.d_model
+        x = self.words.weight[:, :d][tokens] + self.places.weight[:, :d]
+        for part, heads, f in zip(self.layers, self.selected.n_head, self.selected.d_inner, strict=False):
+            y = _norm(x, part["norm1"])
+            rows = [slice(i * FULL.d_model, i * FULL.d_model + d) for i in range(3)]
+            q, k, v = (
+                F.linear(y, part["qkv"].weight[r, :d], part["qkv"].bias[r]).unflatten(-1, (heads, -1)).transpose(1, 2)
+                for r in rows
+            )
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+            x = x + F.linear(mixed, part["out"].weight[:d, :d], part["out"].bias[:d])
+            y = F.gelu(
+                F.linear(_norm(x, part["norm2"]), part["up"].weight[:f, :d], part["up"].bias[:f]), approximate="tanh"
+            )
+            x = x + F.linear(y, part["down"].weight[:d, :f], part["down"].bias[:d])
+        logits = F.linear(_norm(x, self.norm), self.words.weight[:, :d])
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    d = x.shape[-1]
+    return F.layer_norm(x, (d,), norm.weight[:d], norm.bias[:d])
+
+
+def steps(tokens: Tensor, targets: Tensor, sampling: Sampling, with_hf: bool) -> dict[str, Callable[[int], None]]:
+    plain, sized = models.build(FULL).train(), Sized()
+    supernet = Supernet(models.build(FULL)).train()
+    optimizers: dict[str, torch.optim.Optimizer] = {}
+
+    def optimised(name: str, model: nn.Module, backward: Callable[[int], None]) -> Callable[[int], None]:
+        optimizers[name] = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+
+        def step(index: int) -> None:
+            backward(index)
+            optimizers[name].step()
+            optimizers[name].zero_grad(set_to_none=True)
+
+        return step
+
+    def sandwich(index: int) -> None:
+        for arch in sampling.step(index, 0):
+            supernet.accumulate(supernet.at(arch), lambda model: model.loss(tokens, targets))
+
+    def by_state(index: int) -> None:
+        for arch in sampling.step(index, 0):
+            sized.selected = arch
+            sized.loss(tokens, targets).backward()
+
+    found = {
+        "plain": optimised("plain", plain, lambda _: plain.loss(tokens, targets).backward()),
+        "sandwich": optimised("sandwich", supernet, sandwich),
+        "by state": optimised("by state", sized, by_state),
+    }
+    if with_hf:
+        from transformers import GPT2Config, GPT2LMHeadModel
+
+        config = GPT2Config(
+            n_embd=512, n_layer=6, n_head=8, vocab_size=WORDS, n_positions=LENGTH, resid_pdrop=0, embd_pdrop=0,
+            attn_pdrop=0, bos_token_id=0, eos_token_id=0,
+        )  # fmt: skip
+        theirs = GPT2LMHeadModel(config).train()
+        labels = torch.cat([tokens[:, :1], targets], 1)[:, :LENGTH]
+        found["plain hf"] = optimised("plain hf", theirs, lambda _: theirs(tokens, labels=labels).loss.backward())
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--hf", action="store_true", help="also Hugging Face's GPT-2")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    given = parser.parse_args()
+    stream = torch.Generator().manual_seed(0)
+    text = torch.randint(WORDS, (BATCH, LENGTH + 1), generator=stream)
+    sampling = Sampling(spaces.from_dict(SPACE), "sandwich", 4)
+    timed = steps(text[:, :-1].contiguous(), text[:, 1:].contiguous(), sampling, given.hf)
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    for index in range(given.rounds + 1):
+        for name, step in timed.items():
+            started = time.perf_counter()
+            step(index)
+            if index:
+                seconds[name].append(time.perf_counter() - started)
+    base = "plain hf" if given.hf else "plain"
+    found = {
+        name: {
+            "tokens_per_second": BATCH * LENGTH / statistics.median(times),
+            f"over_{base.replace(' ', '_')}": statistics.median(
+                b / t for b, t in zip(seconds[base], times, strict=True)
+            ),
+            "over_by_state": statistics.median(b / t for b, t in zip(seconds["by state"], times, strict=True)),
+        }
+        for name, times in seconds.items()
+    }
+    report = {"threads": torch.get_num_threads(), "rounds": given.rounds, "steps": found, "seconds": seconds}
+    if given.out:
+        write_json(given.out, report)
+    print(
+        json.dumps(
+            {name: {key: round(value, 3) for key, value in row.items()} for name, row in found.items()}, indent=1
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
