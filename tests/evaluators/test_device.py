@@ -264,3 +264,16 @@ def test_the_description_names_what_numbers_depend_on() -> None:
     assert facts["timing"]["min_repeats"] == 5
     assert facts == DeviceEvaluator("latency_ms", threads=2, workload=Workload(seq_len=32), time_limit_s=1).describe()
     assert canonical_json(facts) != canonical_json(DeviceEvaluator("latency_ms").describe())
+
+
+def test_an_anchor_takes_no_seconds_while_it_waits_for_the_machine() -> None:
+    class Busy(Machine):
+        def measure(self, candidate: Any, quantities: Sequence[str]) -> dict[str, Measurement]:
+            time.sleep(0.05)
+            self.waited_s += 0.05
+            return super().measure(candidate, quantities)
+
+    watched = evaluator(Busy(), anchor=arch(256), anchor_every=1)
+    watched.evaluate([arch(16)])
+    assert watched.waited_s == pytest.approx(0.1)
+    assert watched.anchors[0].seconds < 0.04

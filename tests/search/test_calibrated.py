@@ -7,10 +7,12 @@ import pytest
 from tests.search.toy import MODELS, ToyDevice, problem_of, run
 
 from tradewind import spaces
-from tradewind.core import Constraint, Evaluation, Measurement, UsageError, parse_objectives
+from tradewind.benchmarks import hwgpt
+from tradewind.core import Constraint, Evaluation, Measurement, Problem, UsageError, Workload, parse_objectives
 from tradewind.pareto import exact_frontier, hypervolume, oriented, reference_point
 from tradewind.search.calibrated import Calibrated, CalibratedSettings
 from tradewind.search.lts import LTS
+from tradewind.studies.loop import search
 
 SMALLER = spaces.get("gpt2", n_layer="2..6", d_model="128..512")
 NAMES = "decoder_params,latency_ms@toy,peak_memory_mb@toy"
@@ -98,11 +100,37 @@ def test_a_limit_that_no_network_holds_leaves_random_search() -> None:
     assert len(run(Calibrated(problem), ToyDevice(problem.objectives), 30)) == 30
 
 
-def test_objectives_without_a_model_are_refused_at_once() -> None:
+def test_a_space_that_is_not_made_of_layers_is_refused() -> None:
+    problem = dataclasses.replace(problem_of("decoder_params,latency_ms@toy"), space=object())
+    with pytest.raises(UsageError, match="not made of layers"):
+        Calibrated(problem)
+
+
+def test_perplexity_is_learnt_from_what_is_told() -> None:
+    bench = hwgpt.load("hwgpt-s")
+    objectives = parse_objectives("perplexity,latency_ms@h100")
+    load = Workload(batch=8, seq_len=1024)
+    problem = Problem(bench.space, objectives, 0, lambda c: np.ones(len(c), bool), workload=load)
+    algorithm = Calibrated(problem, CalibratedSettings(measurements=12, round=8))
+    log = list(search(algorithm, bench.evaluator(objectives, draws=True, seed=0), budget=28))
+    best = exact_frontier(bench.space, objectives, {o.name: bench.additive(o.name) for o in objectives})
+    means = bench.query_many([e.candidate for e in log], objectives)
+    found = np.column_stack([means[o.name] for o in objectives])
+    bounds = np.array([bench.bounds(objectives)[o.name] for o in objectives])
+    unit, corner = (lambda v: (v - bounds[:, 0]) / np.ptp(bounds, axis=1)), np.full(2, 1.1)
+    assert hypervolume(unit(found), corner) > 0.93 * hypervolume(unit(best.values), corner)
+    assert set(algorithm.models()) == {"perplexity", "latency_ms@h100"}
+
+
+def test_rounds_grow_with_what_was_measured() -> None:
     problem = problem_of("decoder_params,latency_ms@toy")
-    strange = dataclasses.replace(problem, objectives=parse_objectives("perplexity,latency_ms@toy"))
-    with pytest.raises(UsageError, match="perplexity is neither a closed form nor"):
-        Calibrated(strange)
+    algorithm = Calibrated(problem, CalibratedSettings(measurements=12, round=4, patience=0))
+    log = run(algorithm, ToyDevice(problem.objectives), 40)
+    assert len({e.candidate.id for e in log}) == 40
+    # Rounds start at 12, 16, 20, 25, 31, 38: what is asked beyond the end of one waits for it.
+    asked = Calibrated(problem, CalibratedSettings(measurements=12, round=4, patience=0))
+    asked.tell(log[:31])
+    assert len(asked.ask(20)) == 7
 
 
 def test_the_models_can_be_asked_for() -> None:

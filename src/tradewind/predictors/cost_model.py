@@ -78,8 +78,8 @@ class CostModel:
             for value in self.predict(archs).tolist()
         ]
 
-    def layerwise(self) -> OfTotals:
-        """The model taken apart into layers, for an exact search."""
+    def layerwise(self, name: str = "") -> OfTotals:
+        """The model taken apart into layers, for an exact search; its terms are totals, not the objective's."""
         return OfTotals(self.predict)
 
     def to_dict(self) -> dict[str, Any]:

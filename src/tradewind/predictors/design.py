@@ -38,12 +38,21 @@ def d_optimal(rows: np.ndarray, n: int, chosen: tuple[int, ...] = ()) -> list[in
     rows = np.asarray(rows, dtype=float)
     if n > len(rows):
         raise UsageError(f"a design of {n} needs at least as many candidates; the pool has {len(rows)}")
-    rows = rows / np.maximum(np.sqrt(np.mean(rows**2, axis=0)), 1e-300)
-    inverse = np.eye(rows.shape[1]) / RIDGE
+    return most_telling(unit_size(rows) / np.sqrt(RIDGE), n, chosen)
+
+
+def unit_size(rows: np.ndarray) -> np.ndarray:
+    """Rows (N, F) with columns scaled to a mean square of 1."""
+    return np.asarray(rows / np.maximum(np.sqrt(np.mean(rows**2, axis=0)), 1e-300))
+
+
+def most_telling(rows: np.ndarray, n: int, chosen: tuple[int, ...] = ()) -> list[int]:
+    """`d_optimal` where the scale means something: coefficients of variance 1 before, measurements of variance 1."""
+    inverse = np.eye(rows.shape[1])
     order: list[int] = []
     free = np.ones(len(rows), dtype=bool)
     while len(order) < n:
-        gains = np.einsum("ij,jk,ik->i", rows, inverse, rows)
+        gains = np.einsum("ij,ij->i", rows @ inverse, rows)
         index = chosen[len(order)] if len(order) < len(chosen) else int(np.argmax(np.where(free, gains, -np.inf)))
         order.append(index)
         free[index] = False
@@ -70,13 +79,18 @@ def design(pool: Sequence[Architecture], n: int, seed: int, quantity: str, workl
     >>> len({arch.id for arch in picks}), {arch.n_layer for arch in picks} >= {2, 15}
     (12, True)
     """
+    picks = d_optimal(relative_rows(pool, quantity, workload), min(n, len(pool)))
+    return [pool[picks[i]] for i in generator(seed, "design", n).permutation(len(picks))]
+
+
+def relative_rows(pool: Sequence[Architecture], quantity: str, workload: Workload) -> np.ndarray:
+    """The features of a quantity as rows of relative errors, (N, F): each row over what it costs on average."""
     columns = features(quantity, ArchitectureBatch.of(pool), workload)
     rows = np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (len(pool),)) for c in columns.values()])
     rows = rows[:, rows.max(axis=0) > 0]
     # With every feature priced alike on average, a row over its sum is the row of a relative error.
     rows = rows / rows.mean(axis=0)
-    picks = d_optimal(rows / rows.sum(axis=1, keepdims=True), min(n, len(pool)))
-    return [pool[picks[i]] for i in generator(seed, "design", n).permutation(len(picks))]
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
 def corners(space: Any) -> Iterator[Architecture]:

@@ -88,10 +88,12 @@ class Basis:
             columns.append(scale.of(column[:, 0] if column.ndim == 2 else column))
         return np.column_stack(columns) if columns else np.empty((len(archs), 0))
 
-    def squares(self, network: np.ndarray) -> np.ndarray:
-        """Squares and products of the coordinates of the network, (N, Z(Z+1)/2), each nought on average."""
+    def products(self, archs: ArchitectureBatch, n_layer: np.ndarray) -> np.ndarray:
+        """1, the coordinates of the network and their products in pairs, nought on average, (N, 1 + Z + Z(Z+1)/2)."""
+        network = self.network(archs, n_layer)
         first, second = np.tril_indices(network.shape[1])
-        return network[:, first] * network[:, second] - np.where(first == second, 2 / 3, 0.0)
+        pairs = network[:, first] * network[:, second] - np.where(first == second, 2 / 3, 0.0)
+        return np.column_stack([np.ones(len(archs)), network, pairs])
 
     def layers(self, archs: ArchitectureBatch) -> np.ndarray:
         """Functions of each layer, (N, columns, J): coordinates, then squares, then products; rows past the end count.

@@ -114,7 +114,7 @@ class QualityModel:
     def predict(self, archs: Sequence[Architecture]) -> np.ndarray:
         """Expected values, (N,)."""
         batch = ArchitectureBatch.of(archs)
-        network = _network(self.basis, batch, batch.n_layer)
+        network = self.basis.products(batch, batch.n_layer)
         sums = self.basis.sums(batch)
         return np.asarray(np.exp(network @ self.whole + np.einsum("nq,qjp,njp->n", network, self.layered, sums)))
 
@@ -157,7 +157,7 @@ class LayerwiseQuality:
         return self.n_layer
 
     def _known(self, options: ArchitectureBatch, depth: int) -> np.ndarray:
-        return _network(self.model.basis, options[:1], np.array([depth]))[0]
+        return self.model.basis.products(options[:1], np.array([depth]))[0]
 
 
 def fit_quality_model(space: Any, archs: Sequence[Architecture], values: Sequence[float] | np.ndarray) -> QualityModel:
@@ -171,7 +171,7 @@ def fit_quality_model(space: Any, archs: Sequence[Architecture], values: Sequenc
     if not np.all(np.isfinite(found) & (found > 0)):
         raise UsageError(f"a quality model needs positive values; the smallest is {found.min()}")
     basis, batch = Basis.of_space(space), ArchitectureBatch.of(archs)
-    network, sums = _network(basis, batch, batch.n_layer), basis.sums(batch)
+    network, sums = basis.products(batch, batch.n_layer), basis.sums(batch)
     columns = [part.columns(basis, network, sums) for part in PARTS]
     used = [i for i, each in enumerate(columns) if each.shape[1]]
     parts, columns = [PARTS[i] for i in used], [columns[i] for i in used]
@@ -185,6 +185,13 @@ def fit_quality_model(space: Any, archs: Sequence[Architecture], values: Sequenc
         table = layered if part.layer else whole
         table[place] += spread * each.reshape(table[place].shape)
     return QualityModel(basis, whole, layered, spread * errors)
+
+
+def weighted_features(space: Any, archs: Sequence[Architecture]) -> np.ndarray:
+    """The model's features times the usual size of their coefficients, (N, F); main effects are as large as 1."""
+    basis, batch = Basis.of_space(space), ArchitectureBatch.of(archs)
+    network, sums = basis.products(batch, batch.n_layer), basis.sums(batch)
+    return np.column_stack([np.sqrt(part.usual or 1.0) * part.columns(basis, network, sums) for part in PARTS])
 
 
 def _robust(
@@ -206,9 +213,3 @@ def _robust(
     answers = ridge.fit(np.diag(root))
     leverage = sum(np.einsum("np,pn->n", each, a) for each, a in zip(columns, answers, strict=True))
     return coefficients, residual / np.maximum(1.0 - leverage, 1e-3)
-
-
-def _network(basis: Basis, archs: ArchitectureBatch, n_layer: np.ndarray) -> np.ndarray:
-    """1, the coordinates of the network and their products, (N, Q)."""
-    coordinates = basis.network(archs, n_layer)
-    return np.column_stack([np.ones(len(archs)), coordinates, basis.squares(coordinates)])

@@ -9,6 +9,7 @@ from typing import Any
 from tradewind.core import Evaluation, Problem
 from tradewind.predictors.design import design, pool_of
 from tradewind.predictors.features import QUANTITIES
+from tradewind.predictors.quality_design import mixed_pool, quality_design
 from tradewind.search.base import AskTell
 from tradewind.search.fresh import Fresh
 from tradewind.search.settings import Settings, setting
@@ -52,8 +53,12 @@ class Designed(AskTell):
 
 
 def designed(problem: Problem, fresh: Fresh, n: int) -> list[Any]:
-    """A design of `n` feasible candidates for the problem's first modelled quantity (latency, if it has none)."""
-    pool = pool_of(problem.space, problem.seed)
+    """A design of `n` feasible candidates for the problem's first modelled quantity (latency, if it has none).
+
+    Where an objective is neither a closed form nor modelled, the design is for it too.
+    """
+    learnt = any(o.quantity not in QUANTITIES and o.name not in problem.layerwise for o in problem.objectives)
+    pool = mixed_pool(problem.space, problem.seed) if learnt else pool_of(problem.space, problem.seed)
     feasible = [arch for arch, holds in zip(pool, problem.feasible(pool), strict=True) if holds]
     taken = {arch.id for arch in feasible}
     while len(feasible) < min(POOL_PER_PICK * n, len(pool)):
@@ -63,4 +68,6 @@ def designed(problem: Problem, fresh: Fresh, n: int) -> list[Any]:
         taken.add(more.id)
         feasible.append(more)
     quantity = next((o.quantity for o in problem.objectives if o.quantity in QUANTITIES), "latency_ms")
+    if learnt and feasible:
+        return quality_design(problem.space, feasible, n, problem.seed, quantity, problem.workload)
     return design(feasible, n, problem.seed, quantity, problem.workload) if feasible else []
