@@ -103,3 +103,39 @@ def test_a_device_hears_of_its_own_earlier_anchors() -> None:
 def test_a_misspelt_option_of_a_device_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown option of a device 'thread': did you mean 'threads'"):
         for_objectives("latency_ms@cpu", thread=2)
+
+
+def test_several_devices_are_measured_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OneDevice:
+        deterministic = False
+
+        def __init__(self, objectives: tuple[Objective, ...], threads: int = 1, anchors: Any = (), **_: Any) -> None:
+            self.objectives, self.threads, self.anchors = objectives, threads, list(anchors)
+            (self.device,) = {objective.device for objective in objectives}
+
+        def evaluate(self, candidates: Any) -> list[dict[str, Measurement]]:
+            return [{o.name: Measurement.of(1.0, o.unit, device=self.device) for o in self.objectives}] * len(
+                candidates
+            )
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("tradewind.evaluators.device.DeviceEvaluator", OneDevice)
+    candidate = spaces.get("gpt2").sample(seed=0)
+    earlier = [
+        Evaluation(0, candidate, {f"{q}@{place}": Measurement.of(1.0, "ms") for q in quantities}, "anchor")
+        for place, quantities in (("cpu", ["latency_ms", "peak_memory_mb"]), ("cuda:0", ["latency_ms"]))
+    ]
+    wanted = "latency_ms@cpu,latency_ms@cuda:0,params,peak_memory_mb@cpu"
+    both = for_objectives(wanted, threads=2, anchors=earlier)
+    assert {o.name for o in both.objectives} == set(wanted.split(","))
+    (found,) = both.evaluate([candidate])
+    assert {name: m.device for name, m in found.items() if "@" in name} == {
+        "latency_ms@cpu": "cpu",
+        "latency_ms@cuda:0": "cuda:0",
+        "peak_memory_mb@cpu": "cpu",
+    }
+    parts = both.parts[1:]  # type: ignore[attr-defined]
+    assert {part.device: part.anchors for part in parts} == {"cpu": [earlier[0]], "cuda:0": [earlier[1]]}
+    assert all(part.threads == 2 for part in parts)

@@ -95,13 +95,13 @@ def test_an_evaluator_of_ones_own_has_no_command() -> None:
         "settings": {},
         "seed": 0,
         "workload": Workload().to_dict(),
-        "device_options": {"threads": 2},
+        "device_options": {"threads": 2, "runtime": "onnxruntime"},
         "evaluator": {"kind": "mine"},
         "baselines": [],
         "tradewind": "0.1.0",
     }
     assert "command" not in setup(config, "2026", 10)
-    assert command(config, 10).endswith("--budget 10 --seed 0 --threads 2 --no-baseline --out RUN")
+    assert command(config, 10).endswith("--threads 2 --runtime onnxruntime --no-baseline --out RUN")
 
 
 def test_only_named_facts_of_the_machine_are_taken() -> None:
@@ -129,6 +129,8 @@ def test_drift_is_relative_to_the_first_anchor() -> None:
     log = [anchor(10.0), *data.evaluations[:2], anchor(None), anchor(11.0), data.evaluations[2], anchor(9.0)]
     assert drift(log) == ((0, 1.0), (2, 1.1), (3, 0.9))
     assert drift(data.evaluations) == ()
+    other = Evaluation(0, data.evaluations[0].candidate, {"latency_ms@cuda": Measurement.of(2.0, "ms")}, role="anchor")
+    assert drift([anchor(10.0), other, anchor(11.0)]) == ((0, 1.0), (0, 1.0), (0, 1.1))
 
 
 def test_a_folder_without_a_study_is_refused_with_words(tmp_path: Path) -> None:

@@ -8,28 +8,24 @@ from typing import Annotated, Any
 import typer
 
 from tradewind.cli.common import (
-    BatchOption,
-    ContextOption,
-    DtypeOption,
     JsonOption,
-    LengthOption,
-    LogitsOption,
-    MemoryLimitOption,
     SeedOption,
     SetOption,
     SpaceOption,
-    ThreadsOption,
-    TimeLimitOption,
     console,
+    device_options,
     get_space,
-    make_workload,
     print_json,
     print_rows,
+    workload_options,
 )
-from tradewind.core import UsageError, parse_objectives
+from tradewind.core import UsageError, Workload, parse_objectives
 
 
+@workload_options
+@device_options
 def calibrate(
+    *,
     out: Annotated[
         Path, typer.Option("--out", help="File to write, e.g. devices/laptop.json; its name names the device.")
     ],
@@ -44,15 +40,9 @@ def calibrate(
         Path | None, typer.Option("--prior", help="Calibration of a similar device; 8 to 16 measurements then do.")
     ] = None,
     seed: SeedOption = 0,
-    threads: ThreadsOption = 1,
-    batch: BatchOption = 1,
-    length: LengthOption = 192,
-    context: ContextOption = 0,
-    dtype: DtypeOption = "float32",
-    logits: LogitsOption = "all",
-    time_limit: TimeLimitOption = 120.0,
-    memory_limit: MemoryLimitOption = None,
     as_json: JsonOption = False,
+    workload: Workload,
+    device_options: dict[str, Any],
 ) -> None:
     """Calibrate a device in about a minute; afterwards its costs are predicted, e.g. latency_ms@laptop.
 
@@ -93,8 +83,8 @@ def calibrate(
         algorithm="designed",
         settings={"measurements": measurements},
         seed=seed,
-        workload=make_workload(batch, length, context, dtype, logits),
-        device_options={"threads": threads, "time_limit_s": time_limit, "memory_limit_mb": memory_limit},
+        workload=workload,
+        device_options=device_options,
         resume=True,
     )
     study.run(budget=measurements, progress=not as_json)

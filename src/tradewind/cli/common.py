@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
     from tradewind.spaces import ArchitectureSpace
 
-SpaceOption = Annotated[str, typer.Option("--space", help="Name of a search space; see `tradewind spaces`.")]
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+SpaceOption = Annotated[
+    str, typer.Option("--space", help="Name of a search space (see `tradewind spaces`), or a JSON file.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Narrow a dimension: n_layer=2..6, d_model=128,256 or d_inner=128..1024:128. Repeat."),
@@ -29,15 +35,9 @@ ConstantOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
-BatchOption = Annotated[int, typer.Option("--batch", help="Sequences in a forward.")]
-LengthOption = Annotated[int, typer.Option("--length", help="Tokens a sequence in a forward.")]
-ContextOption = Annotated[int, typer.Option("--context", help="Tokens cached when one is decoded (0: the length).")]
-DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, float16 or bfloat16.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:N or a calibrated device (name or file).")]
 ThreadsOption = Annotated[int, typer.Option("--threads", help="Threads of the measured model.", min=1)]
-TimeLimitOption = Annotated[float, typer.Option("--time-limit", help="Seconds a candidate may take.")]
 MemoryLimitOption = Annotated[float | None, typer.Option("--memory-limit", help="MB a candidate may take.")]
-LogitsOption = Annotated[str, typer.Option("--logits", help="Positions the output layer runs for: all or last.")]
 
 
 def console(err: bool = False) -> Console:
@@ -53,10 +53,10 @@ def print_json(value: Any) -> None:
 
 
 def get_space(name: str, choices: Sequence[str] | None) -> ArchitectureSpace:
-    """The named space, narrowed by ``--set`` options."""
+    """The named space, or that of a JSON file, narrowed by ``--set`` options."""
     from tradewind import spaces
 
-    space = spaces.get(name)
+    space = spaces.from_dict(read_json(Path(name))) if name.endswith(".json") else spaces.get(name)
     return space.narrow(**spaces.parse_choices(choices)) if choices else space
 
 
@@ -67,11 +67,6 @@ def use_device(text: str) -> str:
     from tradewind.evaluators import calibrated
 
     return calibrated.use(text)
-
-
-def make_workload(batch: int, length: int, context: int, dtype: str, logits: str) -> Workload:
-    """The workload of the ``--batch --length --context --dtype --logits`` options."""
-    return Workload(batch=batch, seq_len=length, context=context, dtype=dtype, logits=logits)
 
 
 def get_space_of_file(name: str, choices: Sequence[str] | None) -> ArchitectureSpace:
@@ -129,6 +124,76 @@ def read_settings(texts: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--setting {text!r} is not NAME=VALUE; write for example --setting population=50")
         settings[name.strip()] = value.strip()
     return settings
+
+
+def _bundle(
+    name: str, options: Mapping[str, tuple[Any, Any]], join: Callable[..., Any]
+) -> Callable[[_Command], _Command]:
+    """A decorator that gives commands the same options; they reach a command joined, as its argument `name`."""
+
+    def give(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> Any:
+            joined = join(**{key: given.pop(key) for key in options})
+            return command(**given, **{name: joined})
+
+        hints = get_type_hints(command, include_extras=True)
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            parameter.replace(kind=keyword, annotation=hints[key])
+            for key, parameter in inspect.signature(command).parameters.items()
+            if key != name
+        ]
+        parameters += [
+            inspect.Parameter(key, keyword, default=default, annotation=hint)
+            for key, (hint, default) in options.items()
+        ]
+        # The flag for machines stays the last in the help.
+        parameters.sort(key=lambda parameter: parameter.name == "as_json")
+        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return cast(_Command, wrapped)
+
+    return give
+
+
+def _workload(batch: int, length: int, context: int, dtype: str, logits: str) -> Workload:
+    return Workload(batch=batch, seq_len=length, context=context, dtype=dtype, logits=logits)
+
+
+workload_options = _bundle(
+    "workload",
+    {
+        "batch": (Annotated[int, typer.Option("--batch", help="Sequences in a forward.")], 1),
+        "length": (Annotated[int, typer.Option("--length", help="Tokens a sequence in a forward.")], 192),
+        "context": (
+            Annotated[int, typer.Option("--context", help="Tokens cached when one is decoded (0: the length).")],
+            0,
+        ),
+        "dtype": (Annotated[str, typer.Option("--dtype", help="float32, float16 or bfloat16.")], "float32"),
+        "logits": (
+            Annotated[str, typer.Option("--logits", help="Positions the output layer runs for: all or last.")],
+            "all",
+        ),
+    },
+    _workload,
+)
+"""Decorates a command that takes a `workload`."""
+
+device_options = _bundle(
+    "device_options",
+    {
+        "threads": (ThreadsOption, 1),
+        "runtime": (
+            Annotated[str, typer.Option("--runtime", help="What runs the measured model: torch or onnxruntime.")],
+            "torch",
+        ),
+        "time_limit_s": (Annotated[float, typer.Option("--time-limit", help="Seconds a candidate may take.")], 120.0),
+        "memory_limit_mb": (MemoryLimitOption, None),
+    },
+    dict,
+)
+"""Decorates a command that takes `device_options`, those of the evaluators that measure."""
 
 
 def count(number: int, what: str) -> str:

@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradewind.cli.common import (
-    BatchOption,
     ConstantOption,
-    ContextOption,
-    DtypeOption,
     JsonOption,
-    LengthOption,
-    LogitsOption,
     SpaceOption,
     console,
     count,
     get_space_of_file,
-    make_workload,
     print_json,
     print_rows,
     read_architecture,
+    workload_options,
 )
 from tradewind.cli.tables import read_architectures
 from tradewind.core import QUANTITIES, UsageError, Workload
@@ -31,18 +26,16 @@ if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace
 
 
+@workload_options
 def costs(
+    *,
     space: SpaceOption = "gpt2",
     arch: Annotated[Path | None, typer.Option("--arch", help="JSON file of one architecture.")] = None,
     archs: Annotated[Path | None, typer.Option("--archs", help="Parquet table, one architecture a row.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Parquet file to write, one column a cost.")] = None,
-    batch: BatchOption = 1,
-    length: LengthOption = 192,
-    context: ContextOption = 0,
-    dtype: DtypeOption = "float32",
-    logits: LogitsOption = "all",
     sets: ConstantOption = None,
     as_json: JsonOption = False,
+    workload: Workload,
 ) -> None:
     """Count parameters, operations, key-value cache and activations without building a model.
 
@@ -61,7 +54,6 @@ def costs(
     if out is not None and out.suffix != ".parquet":
         raise UsageError(f"--out {out} must end in .parquet, e.g. costs.parquet")
     place = get_space_of_file(space, sets)
-    workload = make_workload(batch, length, context, dtype, logits)
     if arch is not None:
         one = read_architecture(arch, place)
         values = {q: closed_forms.evaluate(q, one, workload) for q in closed_forms.quantities()}

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tradewind.cli.common import (
-    BatchOption,
     ConstantOption,
-    ContextOption,
     DeviceOption,
-    DtypeOption,
     JsonOption,
-    LengthOption,
-    LogitsOption,
-    MemoryLimitOption,
     SpaceOption,
-    ThreadsOption,
-    TimeLimitOption,
     console,
+    device_options,
     get_space_of_file,
-    make_workload,
     print_json,
     read_architecture,
     use_device,
+    workload_options,
 )
-from tradewind.core import TradewindError, UsageError, parse_objectives
+from tradewind.core import TradewindError, UsageError, Workload, parse_objectives
 
 
+@workload_options
+@device_options
 def measure(
+    *,
     arch: Annotated[Path, typer.Option("--arch", help="JSON file of one architecture.")],
     space: SpaceOption = "gpt2",
     device: DeviceOption = "cpu",
@@ -38,16 +34,10 @@ def measure(
         str,
         typer.Option("--objectives", help="Comma-separated: latency_ms, decode_latency_ms, peak_memory_mb, energy_wh."),
     ] = "latency_ms,decode_latency_ms,peak_memory_mb",
-    threads: ThreadsOption = 1,
-    batch: BatchOption = 1,
-    length: LengthOption = 192,
-    context: ContextOption = 0,
-    dtype: DtypeOption = "float32",
-    logits: LogitsOption = "all",
-    time_limit: TimeLimitOption = 120.0,
-    memory_limit: MemoryLimitOption = None,
     sets: ConstantOption = None,
     as_json: JsonOption = False,
+    workload: Workload,
+    device_options: dict[str, Any],
 ) -> None:
     """Measure latency, peak memory and energy of one architecture on this machine.
 
@@ -59,7 +49,6 @@ def measure(
     from tradewind.evaluators.device import beyond_positions
 
     one = read_architecture(arch, get_space_of_file(space, sets))
-    workload = make_workload(batch, length, context, dtype, logits)
     wanted = parse_objectives(objectives, use_device(device))
     problem = beyond_positions(one.family, one.context, workload, [o.quantity for o in wanted])
     if problem:
@@ -67,9 +56,7 @@ def measure(
     evaluator = evaluators.for_objectives(
         wanted,
         workload=workload,
-        threads=threads,
-        time_limit_s=time_limit,
-        memory_limit_mb=memory_limit,
+        **device_options,
     )
     try:
         (found,) = evaluator.evaluate([one])

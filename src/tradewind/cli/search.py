@@ -5,38 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tradewind.cli.common import (
-    BatchOption,
-    ContextOption,
     DeviceOption,
-    DtypeOption,
     JsonOption,
-    LengthOption,
-    LogitsOption,
-    MemoryLimitOption,
     SeedOption,
     SetOption,
     SpaceOption,
-    ThreadsOption,
-    TimeLimitOption,
     console,
+    device_options,
     get_space,
-    make_workload,
     print_json,
     read_settings,
     use_device,
+    workload_options,
 )
-from tradewind.core import Evaluation, StudyError, TradewindError
+from tradewind.core import Evaluation, StudyError, TradewindError, Workload
 
 ROWS = 24
 """Rows of the frontier that are printed; the report has all."""
 
 
+@workload_options
+@device_options
 def search(
+    *,
     out: Annotated[Path, typer.Option("--out", help="Folder of the run; the same command resumes it.")],
     space: SpaceOption = "gpt2",
     sets: SetOption = None,
@@ -55,18 +51,12 @@ def search(
     ] = None,
     budget: Annotated[int, typer.Option("--budget", help="Evaluations of the whole study.", min=1)] = 60,
     seed: SeedOption = 0,
-    threads: ThreadsOption = 1,
-    batch: BatchOption = 1,
-    length: LengthOption = 192,
-    context: ContextOption = 0,
-    dtype: DtypeOption = "float32",
-    logits: LogitsOption = "all",
-    time_limit: TimeLimitOption = 120.0,
-    memory_limit: MemoryLimitOption = None,
     baseline: Annotated[
         bool, typer.Option("--baseline/--no-baseline", help="Measure homogeneous models of growing depth beside.")
     ] = True,
     as_json: JsonOption = False,
+    workload: Workload,
+    device_options: dict[str, Any],
 ) -> None:
     """Search a space for the Pareto frontier, measured on a device. Ctrl-C or a crash loses nothing: run it again.
 
@@ -86,8 +76,8 @@ def search(
         settings=read_settings(setting or []),
         constraints=tuple(where or ()),
         seed=seed,
-        workload=make_workload(batch, length, context, dtype, logits),
-        device_options={"threads": threads, "time_limit_s": time_limit, "memory_limit_mb": memory_limit},
+        workload=workload,
+        device_options=device_options,
         baselines=baseline,
         resume=True,
     )

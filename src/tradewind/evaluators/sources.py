@@ -24,13 +24,14 @@ class Source:
 
     `matches` says whether it answers for an objective on candidates of a space (None: of any space). `build` makes
     the evaluator of all objectives that matched: ``build(objectives, space=, workload=, **options)``; it imports what
-    is heavy. `offers` says in words what can be asked for.
+    is heavy. `offers` says in words what can be asked for. With `by_device` each device has an evaluator of its own.
     """
 
     name: str
     offers: str
     matches: Callable[[Objective, Space | None], bool]
     build: Callable[..., Evaluator]
+    by_device: bool = False
 
 
 _SOURCES: list[Source] = []
@@ -58,14 +59,16 @@ def for_objectives(
     True
     """
     wanted = parse_objectives(objectives)
-    shares: dict[str, list[Objective]] = {}
+    shares: dict[tuple[str, str | None], list[Objective]] = {}
     for objective in wanted:
-        shares.setdefault(_source(objective, space).name, []).append(objective)
+        source = _source(objective, space)
+        shares.setdefault((source.name, objective.device if source.by_device else None), []).append(objective)
     load = workload or Workload()
     parts = [
-        source.build(tuple(shares[source.name]), space=space, workload=load, **options)
+        source.build(tuple(share), space=space, workload=load, **options)
         for source in _SOURCES
-        if source.name in shares
+        for (name, _), share in shares.items()
+        if name == source.name
     ]
     parts.sort(key=lambda part: not part.deterministic)
     return parts[0] if len(parts) == 1 else CombinedEvaluator(parts)
@@ -114,6 +117,7 @@ register(
         offers="a calibrated device (tradewind calibrate)",
         matches=lambda objective, _: objective.device is not None and calibrated.find(objective.device) is not None,
         build=_build_calibrated,
+        by_device=True,
     )
 )
 register(
@@ -122,6 +126,7 @@ register(
         offers="latency_ms, decode_latency_ms, peak_memory_mb and energy_wh on cpu, cuda or cuda:N",
         matches=lambda objective, _: objective.device is not None and bool(LOCAL_DEVICE.fullmatch(objective.device)),
         build=_build_device,
+        by_device=True,
     )
 )
 register(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tradewind.training.progress import bar as bar
     from tradewind.training.recipe import Recipe as Recipe
     from tradewind.training.recipe import preset as preset
+    from tradewind.training.saved import open_saved as open_saved
+    from tradewind.training.saved import tokenizer_json as tokenizer_json
 
 _NAMES = {
     "Recipe": "tradewind.training.recipe",
@@ -35,9 +37,11 @@ _NAMES = {
     "evaluate": "tradewind.training.evaluation",
     "for_text": "tradewind.training.fit",
     "load_model": "tradewind.training.checkpoint",
+    "open_saved": "tradewind.training.saved",
     "prepare": "tradewind.training.data",
     "preset": "tradewind.training.recipe",
     "save_model": "tradewind.training.checkpoint",
+    "tokenizer_json": "tradewind.training.saved",
     "validation_loss": "tradewind.training.evaluation",
 }
 

@@ -107,7 +107,12 @@ class BPETokenizer:
 
     def save(self, path: Path) -> None:
         """Write the tokenizer as JSON, in the library's own format."""
-        path.write_text(self._inner.to_str(), encoding="utf-8")
+        path.write_text(self.to_json(), encoding="utf-8")
+
+    def to_json(self) -> str:
+        """The tokenizer as JSON, in the library's own format."""
+        text: str = self._inner.to_str()
+        return text
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text; what looks like the end token in it is plain text."""

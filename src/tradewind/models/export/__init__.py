@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from tradewind.models.export.huggingface import from_huggingface as from_huggingface
     from tradewind.models.export.huggingface import write_huggingface as write_huggingface
     from tradewind.models.export.onnx_check import largest_difference as largest_difference
+    from tradewind.models.export.onnx_check import largest_step_difference as largest_step_difference
     from tradewind.models.export.onnx_graph import write_onnx as write_onnx
     from tradewind.models.export.onnx_graph import write_onnx_decoder as write_onnx_decoder
 
 _NAMES = {
     "from_huggingface": "tradewind.models.export.huggingface",
     "largest_difference": "tradewind.models.export.onnx_check",
+    "largest_step_difference": "tradewind.models.export.onnx_check",
     "write_huggingface": "tradewind.models.export.huggingface",
     "write_onnx": "tradewind.models.export.onnx_graph",
     "write_onnx_decoder": "tradewind.models.export.onnx_graph",

@@ -7,9 +7,11 @@ import os
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tradewind.core import UsageError, seeds
-from tradewind.models.base import TokenModel
+from tradewind.models.base import LanguageModel, TokenModel
+from tradewind.models.export.onnx_graph import past_of
 
 TOLERANCE = 1e-4
 """Largest difference, relative to the largest logit, that float32 arithmetic in another order explains."""
@@ -25,13 +27,28 @@ def largest_difference(
     session = open_session(path)
     sizes = session.get_inputs()[0].shape
     batch, length = (size if isinstance(size, int) else free for size, free in zip(sizes, (3, 7), strict=True))
-    stream = torch.Generator().manual_seed(seeds.derive(seed, "onnx check") % 2**63)
-    tokens = torch.randint(vocab_size, (batch, length), generator=stream)
+    tokens = _tokens(batch, length, vocab_size, seed)
     (found,) = session.run(["logits"], {"tokens": tokens.numpy()})
     with torch.inference_mode():
-        expected = model(tokens.to(model.device), logits=logits).float().cpu()
-    difference = (torch.from_numpy(found).float() - expected).abs().max() / expected.abs().max()
-    return float(difference)
+        return _difference(found, model(tokens.to(model.device), logits=logits))
+
+
+def largest_step_difference(
+    model: LanguageModel, path: str | os.PathLike[str], *, context: int = 5, seed: int = 0
+) -> float:
+    """The same for a file of `write_onnx_decoder`: one token after `context` random ones in the model's own cache."""
+    session = open_session(path)
+    tokens = _tokens(1, context + 1, model.arch.vocab_size, seed).to(model.device)
+    cache = model.make_cache(1, context + 1)
+    model.prefill(tokens[:, :-1], cache)
+    past = {
+        f"past_{kind}_{i}": tensor.clone().cpu().numpy()
+        for i, layer in enumerate(past_of(cache))
+        for kind, tensor in layer.items()
+    }
+    (found,) = session.run(["logits"], {"tokens": tokens[:, -1:].cpu().numpy(), **past})
+    with torch.inference_mode():
+        return _difference(found, model.decode(tokens[:, -1:], cache))
 
 
 def open_session(path: str | os.PathLike[str], threads: int = 1) -> Any:
@@ -45,3 +62,13 @@ def open_session(path: str | os.PathLike[str], threads: int = 1) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
+
+
+def _tokens(batch: int, length: int, vocab_size: int, seed: int) -> Tensor:
+    stream = torch.Generator().manual_seed(seeds.derive(seed, "onnx check") % 2**63)
+    return torch.randint(vocab_size, (batch, length), generator=stream)
+
+
+def _difference(found: Any, expected: Tensor) -> float:
+    wanted = expected.float().cpu()
+    return float((torch.from_numpy(found).float() - wanted).abs().max() / wanted.abs().max())

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tradewind.core import FileFormatError, UsageError
+from tradewind.core import FileFormatError, UsageError, unknown
 from tradewind.core.files import sync_folder
 from tradewind.models.base import LanguageModel, TokenModel
 from tradewind.models.cache import Cache, LayerCache
@@ -75,6 +75,8 @@ def write_onnx_decoder(
 
 def forward_program(model: TokenModel, batch: int | None, length: int | None, logits: str, optimize: bool) -> Any:
     """The `torch.onnx.ONNXProgram` that `write_onnx` writes."""
+    if logits not in ("all", "last"):
+        raise unknown("choice of logits", logits, ("all", "last"))
     longest = _longest(model)
     if length is not None and not 1 <= length <= (longest or length):
         bound = "" if longest is None else f" and at most {longest}, the learned positions"
