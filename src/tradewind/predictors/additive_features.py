@@ -4,7 +4,8 @@ A member of a space is a row (one combination of its outer genes), a depth and a
 (`tradewind.spaces.tables`). A layer's choice becomes a few centred contrasts; they are summed over the layers, and
 summed once more with weights that depend on the layer's place.
 
-Symbols: N architectures, R rows, W outer dimensions, L layers, K choices of a layer, Q contrasts, B place functions.
+Symbols: N architectures, R rows, D depths, W outer dimensions, L layers, K choices of a layer, Q contrasts, B place
+functions.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class LayerFeatures:
                 f"{getattr(space, 'name', space)} is not made of layers, so no additive model can be fitted to it; "
                 "search it with another algorithm, e.g. local-search"
             )
-        columns = [_unit(d.choices)[tables.digits[:, i]] for i, d in enumerate(tables.whole)]
+        columns = [unit_line(d.choices)[tables.digits[:, i]] for i, d in enumerate(tables.whole)]
         outer = np.column_stack(columns) if columns else np.zeros((len(tables.digits), 0))
         found, field = [], []
         for g, dimension in enumerate(tables.layered):
@@ -59,10 +60,14 @@ class LayerFeatures:
             field += [g] * each.shape[1]
         return cls(tables, outer, np.hstack(found), np.array(field, dtype=int))
 
-    def depth(self, n_layer: int) -> float:
-        """A depth among those of the space, -0.5 to 0.5."""
-        depths = self.tables.depths
-        return (n_layer - depths[0]) / max(depths[-1] - depths[0], 1) - 0.5
+    @cached_property
+    def depths(self) -> np.ndarray:
+        """The space's depths, (D,), -0.5 to 0.5."""
+        return unit_line(self.tables.depths) - 0.5
+
+    def depth(self, n_layer: int) -> int:
+        """The index of a depth."""
+        return int(self.tables.depths.index(n_layer))
 
     def places(self, n_layer: int) -> np.ndarray:
         """What the place of each layer means, (L, B)."""
@@ -87,7 +92,7 @@ class LayerFeatures:
         """Members, each a row and its layers' codes, as sums."""
         return Written(
             row=np.array([row for row, _ in members], dtype=int),
-            depth=np.array([self.depth(len(codes)) for _, codes in members]),
+            depth=np.array([self.depth(len(codes)) for _, codes in members], dtype=int),
             sums=np.array([self.contrasts[codes].sum(axis=0) for _, codes in members]),
             placed=np.array([self.places(len(codes)).T @ self.contrasts[codes] for _, codes in members]),
         )
@@ -95,7 +100,7 @@ class LayerFeatures:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Written:
-    """N members: `row` (N,), `depth` (N,), contrasts `sums` over layers (N, Q) and by place, `placed` (N, B, Q)."""
+    """N members: indices of `row` and `depth`, each (N,); contrasts summed (N, Q), and `placed` by place (N, B, Q)."""
 
     row: np.ndarray
     depth: np.ndarray
@@ -106,7 +111,7 @@ class Written:
         return len(self.row)
 
 
-def _unit(choices: Sequence[Any]) -> np.ndarray:
+def unit_line(choices: Sequence[Any]) -> np.ndarray:
     """Choices on a line from 0 to 1: numbers by size, text in its order."""
     numbers = not isinstance(choices[0], str)
     line = np.array([float(c) for c in choices]) if numbers else np.arange(len(choices), dtype=float)
@@ -117,4 +122,4 @@ def _contrasts(choices: Sequence[Any]) -> np.ndarray:
     """Regressors of each choice of a dimension, (choices, contrasts)."""
     if len(choices) <= LEVELS:
         return np.eye(len(choices))[:, 1:]
-    return np.polynomial.legendre.legvander(2 * _unit(choices) - 1, 3)[:, 1:]
+    return np.polynomial.legendre.legvander(2 * unit_line(choices) - 1, 3)[:, 1:]

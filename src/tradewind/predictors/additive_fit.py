@@ -8,7 +8,7 @@ Nickisch and Rasmussen 2011). Since the features are finite, the posterior mean 
 rule, Wilson et al. 2020, arXiv 2002.09309) are functions that can be read layer by layer, and so searched layer by
 layer. Outliers are weighed down: the noise is Student's t, as a scale mixture fitted by EM.
 
-Symbols: N measurements, R rows, Q contrasts, B place functions, V variances.
+Symbols: N measurements, R rows, D depths, Q contrasts, B place functions, V variances.
 """
 
 from __future__ import annotations
@@ -39,27 +39,29 @@ JITTER = 1e-8
 SMOOTH = 0.5
 """Length over which rows resemble each other, their outer genes scaled to 0..1."""
 
+NEAR_DEPTH = 0.25
+"""Length over which depths resemble each other, those of the space spanning 1."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LayerSum:
-    """A function of architectures: `level` and `tilt` with depth (R,), `slopes` (R, Q), `profiles` (R, B, Q)."""
+    """A function of architectures: `level` (R, D), `slopes` (R, Q), `profiles` (R, B, Q)."""
 
     features: LayerFeatures
     link: str
     level: np.ndarray
-    tilt: np.ndarray
     slopes: np.ndarray
     profiles: np.ndarray
 
     def linear(self, at: Written) -> np.ndarray:
         """η of N members, (N,)."""
         row = at.row
-        total = self.level[row] + self.tilt[row] * at.depth + np.einsum("nq,nq->n", at.sums, self.slopes[row])
+        total = self.level[row, at.depth] + np.einsum("nq,nq->n", at.sums, self.slopes[row])
         return np.asarray(total + np.einsum("nbq,nbq->n", at.placed, self.profiles[row]))
 
     def parts(self, row: int, n_layer: int) -> tuple[float, np.ndarray]:
         """What a row and depth give alone, and what each layer adds with each code, (L, K)."""
-        base = self.level[row] + self.tilt[row] * self.features.depth(n_layer)
+        base = self.level[row, self.features.depth(n_layer)]
         weights = self.slopes[row] + self.features.places(n_layer) @ self.profiles[row]
         return float(base), weights @ self.features.contrasts.T
 
@@ -80,8 +82,12 @@ class Gram:
         self.fields = [features.field == g for g in kinds]
         self.lines = [c - c.mean() for c in outer.T if np.ptp(c) > 0]
         smooth = self.alike[np.ix_(at.row, at.row)]
-        tilt = np.outer(at.depth, at.depth)
-        found = [smooth, *(np.outer(line[at.row], line[at.row]) for line in self.lines), tilt, tilt * smooth]
+        self.depths = features.depths
+        self.near = np.exp(-((self.depths[:, None] - self.depths) ** 2) / (2 * NEAR_DEPTH**2))
+        depth, near = self.depths[at.depth], self.near[np.ix_(at.depth, at.depth)]
+        tilt = np.outer(depth, depth)
+        found = [smooth, *(np.outer(line[at.row], line[at.row]) for line in self.lines)]
+        found += [tilt, tilt * smooth, near, near * smooth]
         for mask in self.fields:
             sums = at.sums[:, mask] @ at.sums[:, mask].T
             flat = at.placed[:, :, mask].reshape(len(at), -1)
@@ -168,10 +174,13 @@ class AdditiveFit:
         alpha = cho_solve(self._factor, targets)
         weights = iter(self.prior.variances)
         near = gram.alike[:, at.row] * alpha  # (R, N)
-        level = self.prior.constant * alpha.sum() + next(weights) * near.sum(axis=1)
+        depths, depth, alike = gram.depths, gram.depths[at.depth], gram.near[:, at.depth]  # (D,), (N,), (D, N)
+        rows = self.prior.constant * alpha.sum() + next(weights) * near.sum(axis=1)
         for line in gram.lines:
-            level = level + next(weights) * line * (line[at.row] @ alpha)
-        tilt = next(weights) * (at.depth @ alpha) + next(weights) * (near @ at.depth)
+            rows = rows + next(weights) * line * (line[at.row] @ alpha)
+        level = rows[:, None] + next(weights) * (depth @ alpha) * depths
+        level = level + next(weights) * np.outer(near @ depth, depths)
+        level = level + next(weights) * (alike @ alpha) + next(weights) * (near @ alike.T)
         slopes = np.zeros((len(near), at.sums.shape[1]))
         profiles = np.zeros((len(near), *at.placed.shape[1:]))
         for mask in gram.fields:
@@ -182,33 +191,34 @@ class AdditiveFit:
             mixed = share * alpha + own * near
             profiles[:, :, mask] = np.tensordot(mixed, at.placed[:, :, mask], 1)
         if prior is not None:
-            level, tilt = level + prior.level, tilt + prior.tilt
-            slopes, profiles = slopes + prior.slopes, profiles + prior.profiles
+            level, slopes, profiles = level + prior.level, slopes + prior.slopes, profiles + prior.profiles
         else:
             level = level + self.centre
-        return LayerSum(gram.features, self.prior.link, level, tilt, slopes, profiles)
+        return LayerSum(gram.features, self.prior.link, level, slopes, profiles)
 
     def _prior(self, rng: np.random.Generator) -> LayerSum:
         """A function drawn from the prior."""
         gram, at = self.gram, self.gram.at
         n_row, n_contrast = len(gram.alike), at.sums.shape[1]
-        values, vectors = np.linalg.eigh(gram.alike)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        root, depth_root = _root(gram.alike), _root(gram.near)
 
         def smooth(*shape: int) -> np.ndarray:
             return np.tensordot(root, rng.normal(size=(n_row, *shape)), 1)
 
         weights = iter(np.sqrt(self.prior.variances))
-        level = np.sqrt(self.prior.constant) * rng.normal() + next(weights) * smooth()
+        rows = np.sqrt(self.prior.constant) * rng.normal() + next(weights) * smooth()
         for line in gram.lines:
-            level = level + next(weights) * rng.normal() * line
-        tilt = next(weights) * rng.normal() + next(weights) * smooth()
+            rows = rows + next(weights) * rng.normal() * line
+        depths, n_depth = gram.depths, len(gram.depths)
+        level = rows[:, None] + next(weights) * rng.normal() * depths + next(weights) * np.outer(smooth(), depths)
+        level = level + next(weights) * (depth_root @ rng.normal(size=n_depth))
+        level = level + next(weights) * (smooth(n_depth) @ depth_root.T)
         slopes, profiles = np.zeros((n_row, n_contrast)), np.zeros((n_row, *at.placed.shape[1:]))
         for mask in gram.fields:
             q, shape = int(mask.sum()), (at.placed.shape[1], int(mask.sum()))
             slopes[:, mask] = next(weights) * rng.normal(size=q) + next(weights) * smooth(q)
             profiles[:, :, mask] = next(weights) * rng.normal(size=shape) + next(weights) * smooth(*shape)
-        return LayerSum(gram.features, self.prior.link, level, tilt, slopes, profiles)
+        return LayerSum(gram.features, self.prior.link, level, slopes, profiles)
 
 
 def fit_additive(gram: Gram, values: np.ndarray) -> AdditiveFit:
@@ -245,6 +255,12 @@ def learn_prior(gram: Gram, values: np.ndarray, link: str) -> AdditivePrior:
     )
 
 
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """A square root of a covariance that may be singular."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
 def _left_out(covariance: np.ndarray, noise: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """By how much each target is missed from the others, and the variance of that, each (N,)."""
     from scipy.linalg import cho_factor, cho_solve
@@ -261,7 +277,7 @@ def _log_t(missed: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def _most_probable(blocks: np.ndarray, targets: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, float]:
-    """The variances (V,) and the noise for parts of unit size (V, N, N), targets and their relative noise, each (N,)."""
+    """The variances (V,) and the noise for parts of unit size (V, N, N), targets (N,) and their relative noise (N,)."""
     from scipy.linalg import cho_factor, cho_solve
     from scipy.optimize import minimize
 

@@ -22,6 +22,9 @@ _ALGORITHMS = {
     "calibrated": "tradewind.search.calibrated:Calibrated",
     "designed": "tradewind.search.designed:Designed",
     "additive": "tradewind.search.additive:Additive",
+    "ehvi": "tradewind.search.ehvi:EHVI",
+    "lsbo": "tradewind.search.scalarised:LSBO",
+    "rsbo": "tradewind.search.scalarised:RSBO",
 }
 
 
