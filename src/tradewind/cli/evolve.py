@@ -176,10 +176,10 @@ def beside(trained: Any, objectives: str, space: ProgramSpace, workers: int) -> 
         raise UsageError(
             f"{others[0]} is measured on the machine that trains, and two workers would disturb it; use --workers 1"
         )
-    from tradewind.evaluators.device import DeviceEvaluator
+    from tradewind.evaluators.program_device import ProgramDevice
 
     load = Workload(batch=1, seq_len=space.sizes.context)
-    return CombinedEvaluator([trained, DeviceEvaluator(others, workload=load, sizes=space.sizes)])
+    return CombinedEvaluator([trained, ProgramDevice(others, sizes=space.sizes, workload=load)])
 
 
 def _names(text: str) -> tuple[str, ...]:

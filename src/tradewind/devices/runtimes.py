@@ -6,6 +6,7 @@ runtime are never compared with those of another: the device's description, and 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 import time
@@ -18,6 +19,7 @@ from tradewind import models
 from tradewind.core import Architecture, DeviceError, Workload
 from tradewind.devices import failures
 from tradewind.devices.messages import Trial
+from tradewind.programs.space import SIZED, SizedProgram
 
 
 class Loaded(Protocol):
@@ -51,9 +53,13 @@ class TorchModel:
     def build(self) -> None:
         """Build the model with cheap weights."""
         trial, load = self._trial, self._workload
-        arch = Architecture.from_dict(trial.candidate)
-        self._model = models.build(arch, device=trial.device, dtype=load.dtype, init="cheap")
-        self._tokens = tokens(load.batch, load.seq_len, arch.vocab_size).to(self._model.device)
+        self._model: Any
+        if trial.candidate["family"] == SIZED:
+            self._model, vocab_size = _program(trial, load)
+        else:
+            arch = Architecture.from_dict(trial.candidate)
+            self._model, vocab_size = models.build(arch, trial.device, load.dtype, init="cheap"), arch.vocab_size
+        self._tokens = tokens(load.batch, load.seq_len, vocab_size).to(self._model.device)
 
     def forward(self) -> object:
         """One forward over batch x length."""
@@ -62,6 +68,8 @@ class TorchModel:
     def decoder(self) -> Callable[[], object]:
         """The model's own cache, filled to the context before each step."""
         model, load = self._model, self._workload
+        if self._trial.candidate["family"] == SIZED:
+            raise DeviceError("models of programs do not decode with a cache; measure latency_ms")
         token = tokens(load.batch, 1, model.arch.vocab_size).to(model.device)
         cache = model.make_cache(load.batch, load.context + 1)
 
@@ -70,6 +78,15 @@ class TorchModel:
             return model.decode(token, cache)
 
         return step
+
+
+def _program(trial: Trial, load: Workload) -> tuple[Any, int]:
+    """The model of a program and its vocabulary."""
+    from tradewind.models import program
+
+    sized = SizedProgram.from_dict(trial.candidate)
+    sizes = dataclasses.asdict(sized.sizes)
+    return program.build(sized.program, **sizes, device=trial.device, dtype=load.dtype), sized.sizes.vocab_size
 
 
 class OnnxModel:

@@ -79,6 +79,12 @@ class CombinedEvaluator:
         """As `evaluate`, after `fidelity` of the resource of those parts that have fidelities."""
         return _joined([self._at(index, candidates, fidelity) for index in range(len(self.parts))])
 
+    def learn(self, evaluations: Sequence[Evaluation]) -> None:
+        """Let the parts that learn from what was told hear of it."""
+        for part in self.parts:
+            if hasattr(part, "learn"):
+                part.learn(evaluations)
+
     @property
     def waited_s(self) -> float:
         """Seconds that the parts have waited for the machine so far."""

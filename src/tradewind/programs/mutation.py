@@ -27,6 +27,8 @@ from tradewind.programs.resolution import canonical_hash
 Mutation: TypeAlias = Callable[[Program, np.random.Generator], Program]
 _T = TypeVar("_T")
 
+PATIENCE = 200
+"""Mutations without effect on the graph, one on top of the other, before a program is left as it is."""
 MAX_CONSTANT = float(np.finfo(np.float32).max)
 
 
@@ -157,12 +159,15 @@ def mutant(
     """The child that `mutate` gives, and the kinds of the mutations that made it, in order.
 
     With a `vocabulary` no primitive outside it comes in; those that the parent has may stay. `edits` are the kinds to
-    draw from, all of `MUTATIONS` if None.
+    draw from, all of `MUTATIONS` if None. The parent itself and no kinds where `PATIENCE` mutations changed nothing.
     """
     allowed = None if vocabulary is None else {*vocabulary, *program.operations}
     parent = _graph_of(program)
-    child, kinds = program, []
+    child = program
+    kinds: list[str] = []
     while _graph_of(child) == parent:
+        if len(kinds) == PATIENCE:
+            return program, ()
         kinds.append(_choice(list(edits or MUTATIONS), rng))
         drawn = MUTATIONS[kinds[-1]](child, rng)
         while allowed is not None and not drawn.operations <= allowed:

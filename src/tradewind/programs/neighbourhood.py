@@ -2,8 +2,9 @@
 
 The edits are the mutations of Primer (So et al. 2021, arXiv 2109.08668, appendix A.1) walked through instead of drawn,
 with one difference: an inserted instruction is *spliced*, that is, what took the state it works on takes its result.
-A drawn insertion is free, and so dead code unless it stands last, where the two are the same. Inserted instructions are
-not branched. A constant c, which a mutation moves to c·10^X + Y with normal X and Y, moves on the grid of X and Y in
+A drawn insertion is free: dead code, unless it stands last, and then what its input did not need is dead. Where it
+stands last and takes the state before it, the two are the same. Inserted instructions are not branched.
+A constant c, which a mutation moves to c·10^X + Y with normal X and Y, moves on the grid of X and Y in
 -1, 0, 1.
 """
 

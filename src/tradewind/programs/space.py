@@ -19,14 +19,14 @@ from tradewind.core.seeds import generator
 from tradewind.programs.causality import check_causal
 from tradewind.programs.errors import InvalidProgramError
 from tradewind.programs.graph import Graph, unit_of
-from tradewind.programs.mutation import MUTATIONS, mutant
+from tradewind.programs.mutation import MUTATIONS, PATIENCE, mutant
 from tradewind.programs.neighbourhood import neighbourhood
 from tradewind.programs.operations import OPERATIONS
 from tradewind.programs.program import Program
 from tradewind.programs.resolution import resolve
 from tradewind.programs.seeds import transformer
 
-FAMILY = "program"
+FAMILY, SIZED = "program", "sized-program"
 LONGEST_WALK = 4
 """Most steps from the start to a sample."""
 
@@ -55,6 +55,23 @@ class Sizes:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UsageError(f"{name} is {value!r}; it must be a whole number of at least 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class SizedProgram:
+    """A program with the language model around it: all that is needed to build and measure it."""
+
+    program: Program
+    sizes: Sizes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, the inverse of `from_dict`."""
+        return {"family": SIZED, "program": self.program.to_dict(), "sizes": dataclasses.asdict(self.sizes)}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> SizedProgram:
+        """The sized program of a dictionary written by `to_dict`."""
+        return SizedProgram(Program.from_dict(data["program"]), Sizes(**data["sizes"]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +139,12 @@ class ProgramSpace:
         return True
 
     def mutant(self, candidate: Program, rng: np.random.Generator) -> Step:
-        """A member whose graph is not the candidate's, by mutations of Primer; what cannot be built is drawn again."""
+        """A member whose graph is not the candidate's, by mutations of Primer; what cannot be built is drawn again.
+
+        The candidate itself, without mutations, where `PATIENCE` draws gave no such member.
+        """
         rejected: dict[str, int] = {}
-        while True:
+        for _ in range(PATIENCE):
             child, kinds = mutant(candidate, rng, {*self.vocabulary, *self.start.operations}, self.edits)
             try:
                 self.check(child)
@@ -133,6 +153,7 @@ class ProgramSpace:
                 rejected[reason] = rejected.get(reason, 0) + 1
             else:
                 return Step(child, kinds, rejected)
+        return Step(candidate, (), rejected)
 
     def step(self, candidate: Program, rng: np.random.Generator, spread: bool = False) -> Program:
         """The program of `mutant`; there are no layers to spread a change over."""

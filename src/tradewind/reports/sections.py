@@ -139,7 +139,8 @@ def architectures(data: ReportData) -> Section | None:
         values = [cell(evaluation.measurements[o.name]) for o in data.objectives]
         rows.append([f"{rank}", evaluation.candidate.id[:8], *(facts.get(p, "") for p in parts), *values, buttons])
     head = ["#", "id", *parts, *(label(o) for o in data.objectives), "JSON"]
-    text = paragraphs(f"{SPREAD} Each JSON is what `tradewind measure --arch` reads.", class_="note")
+    reader = "evolve --start" if hasattr(data.frontier[0].candidate, "subprograms") else "measure --arch"
+    text = paragraphs(f"{SPREAD} Each JSON is what `tradewind {reader}` reads.", class_="note")
     everything = el("p", el("button", "save the whole report as JSON", type="button", data_save="all"))
     return Section(
         "architectures", "Architectures", text, below=join(table(head, rows, range(2, len(head) - 1)), everything)
