@@ -24,6 +24,7 @@ from tradewind.cli import (
     search,
     spaces,
     speedup,
+    supernet,
     train,
 )
 from tradewind.core import TradewindError, UsageError
@@ -51,6 +52,7 @@ app.command("speedup")(speedup.speedup)
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(bench.app, name="bench")
 app.add_typer(export.app, name="export")
+app.add_typer(supernet.app, name="supernet")
 
 
 def _version(shown: bool) -> None:

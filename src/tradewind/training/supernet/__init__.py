@@ -7,8 +7,9 @@
 
 from tradewind.training.supernet.evaluation import Examination, examine
 from tradewind.training.supernet.loop import SupernetTrainer
+from tradewind.training.supernet.pruning import open_model, order_units, pruning_space
 from tradewind.training.supernet.ranking import Agreement, compare, train_alone
-from tradewind.training.supernet.sampling import Sampling, covering, extremes
+from tradewind.training.supernet.sampling import Sampling, covering, extremes, spread
 from tradewind.training.supernet.store import StoredSupernet, load_supernet, save_supernet
 
 __all__ = [
@@ -22,6 +23,10 @@ __all__ = [
     "examine",
     "extremes",
     "load_supernet",
+    "open_model",
+    "order_units",
+    "pruning_space",
     "save_supernet",
+    "spread",
     "train_alone",
 ]

@@ -102,6 +102,26 @@ def extremes(space: ArchitectureSpace) -> tuple[Architecture, Architecture]:
     return min(low, key=_size), max(high, key=_size)
 
 
+def spread(space: ArchitectureSpace, n: int, seed: int) -> list[Architecture]:
+    """`n` distinct members over all sizes: both ends, then members of bins of parameters; fewer where there are fewer.
+
+    >>> from tradewind import spaces
+    >>> len(set(spread(spaces.get("hwgpt-s"), 20, seed=0)))
+    20
+    """
+    sampling = Sampling(space, "balanced", 1)
+    found = dict.fromkeys(sampling.extremes)
+    for step in range(min(8 * n, 4 * n + POOL)):
+        if len(found) >= min(n, space.size()):
+            break
+        found.setdefault(sampling.step(step, seed)[0])
+    for member in space.sample_many(4 * n, seed):  # the bins hold a pool only
+        if len(found) >= min(n, space.size()):
+            break
+        found.setdefault(member)
+    return list(found)[:n]
+
+
 def covering(space: ArchitectureSpace) -> Architecture:
     """The network whose weights hold those of every member: the largest value of every dimension.
 
