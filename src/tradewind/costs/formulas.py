@@ -2,7 +2,8 @@
 
 Counting rules, the same for all families (those of `torch.utils.flop_counter`): operations are those of the matrix
 products, attention's scores and values over the whole T x T square included; elementwise work, normalisation, softmax
-and look-ups are not counted; FLOPs = 2 · MACs. Python integers are exact; arrays are int64.
+and look-ups are not counted; FLOPs = 2 · MACs. Python integers are exact; arrays are int64, and a count that does not
+fit is a `UsageError`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from tradewind.core import Architecture, ArchitectureBatch, Workload, unknown
 from tradewind.costs import gpt2, hwgpt, transformer_xl
+from tradewind.costs.exact import may_overflow, one_by_one
 from tradewind.costs.statistics import Count, Shapes
 
 P = ParamSpec("P")
@@ -37,7 +39,10 @@ def _formula(function: Callable[Concatenate[Shapes, P], Count]) -> Formula[P]:
 
     @functools.wraps(function)
     def counted(archs: Architecture | Sequence[Architecture], /, *args: P.args, **kwargs: P.kwargs) -> Count:
-        return function(_shapes(archs), *args, **kwargs)
+        shapes = _shapes(archs)
+        if type(shapes) is ArchitectureBatch and may_overflow(shapes, (*args, *kwargs.values())):
+            return one_by_one(function.__name__, lambda arch: function(arch, *args, **kwargs), shapes)
+        return function(shapes, *args, **kwargs)
 
     return cast(Formula[P], counted)
 
