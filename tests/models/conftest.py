@@ -10,6 +10,14 @@ _XL = {"d_model": 16, "n_head": (2, 4), "d_inner": (24, 40), "vocab_size": 90, "
 
 TINY: dict[str, Architecture] = {
     "gpt2": GPT2(d_model=24, n_head=(2, 4), d_inner=(40, 56), vocab_size=90, context=32),
+    "gpt2-blocks": GPT2(
+        d_model=24,
+        n_head=(2, 4, 2),
+        d_inner=(40, 56, 32),
+        vocab_size=90,
+        context=32,
+        block=("primer-ez", "transformer++", "primer"),
+    ),
     "hwgpt-profiled": HWGPT(d_model=32, n_head=(1, 2), mlp_ratio=(2, 3), bias=True, vocab_size=90, context=32),
     "hwgpt-intended": HWGPT(d_model=32, n_head=(2, 1), mlp_ratio=(2, 3), network="intended", vocab_size=90, context=32),
     "transformer-xl": TransformerXL(**_XL, cutoffs=(10, 30, 60), div_val=2),

@@ -16,18 +16,22 @@ def space_of(name: str) -> spaces.ArchitectureSpace:
         return spaces.get("gpt2", n_layer=[2, 3], d_model=[128, 256], d_inner=[512, 768, 960], n_head=[2, 4])
     if name == "transformer-xl":
         return spaces.get("transformer-xl", n_layer=[2, 3], d_model=[128, 256], d_inner=[512, 768, 960], n_head=[2, 4])
+    if name == "gpt2-blocks":
+        blocks = ["gelu", "primer-ez", "transformer++", "post-norm"]
+        return spaces.get("gpt2", n_layer=[2, 3], d_model=[128, 256], d_inner=[512, 960], n_head=[2], block=blocks)
     return spaces.get("hwgpt-s-wide", n_layer=[3], mlp_ratio=[1, 4], n_head=[4, 12])
 
 
 def device_time(archs: ArchitectureBatch) -> np.ndarray:
     """A made-up device whose prices make heads and width matter."""
     prices = {"fixed": 3.0, "layers": 0.5, "attention matrices": 2e-8, "feed-forward matrices": 1e-8, "softmax": 3e-6}
+    prices |= {"rectifiers": 2e-6, "gates": 5e-6, "convolutions": 4e-5}
     parts = features("latency_ms", archs, Workload())
     return np.asarray(sum(price * np.asarray(parts[name], dtype=float) for name, price in prices.items()))
 
 
 PARTS: dict[str, Layerwise] = {
-    **{q: closed_form(q) for q in ("decoder_params", "params", "activation_mb")},
+    **{q: closed_form(q) for q in ("decoder_params", "params", "quality", "activation_mb")},
     "latency_ms@toy": OfTotals(device_time),
 }
 
@@ -54,7 +58,7 @@ def brute_force(
     return {tuple(row) for row in points[~(no_worse & better).any(axis=1)] * signs}
 
 
-@pytest.mark.parametrize("name", ["gpt2", "transformer-xl", "hwgpt-s-wide"])
+@pytest.mark.parametrize("name", ["gpt2", "gpt2-blocks", "transformer-xl", "hwgpt-s-wide"])
 @pytest.mark.parametrize(
     ("names", "where"),
     [
@@ -63,6 +67,7 @@ def brute_force(
         ("params,latency_ms@toy", ("decoder_params>=1e6",)),
         ("decoder_params,activation_mb", ("latency_ms@toy<=30", "decoder_params<=2e6")),
         ("decoder_params", ()),
+        ("quality,latency_ms@toy", ("params<=6e7",)),
     ],
 )
 def test_exact_is_brute_force(name: str, names: str, where: tuple[str, ...]) -> None:
