@@ -169,13 +169,16 @@ def test_the_description_is_plain_and_leaves_the_workers_out(text: TokenData) ->
     ("options", "message"),
     [
         ({"workers": 0}, "workers is 0"),
-        ({"budget": None}, "unit of a budget"),
         ({"recipe": RECIPE.replace(schedule="cosine")}, "use rsqrt or constant"),
         ({"recipe": RECIPE.replace(length=32)}, "give the space larger sizes"),
     ],
 )
 def test_errors_teach(text: TokenData, options: dict[str, Any], message: str) -> None:
+    recipe = options.pop("recipe", RECIPE)
     with pytest.raises(UsageError, match=message):
-        if options.pop("budget", 0) is None:
-            Budget(unit="hours")
-        ProgramTraining(SPACE, text, options.pop("recipe", RECIPE), Budget(), **options)
+        ProgramTraining(SPACE, text, recipe, Budget(), **options)
+
+
+def test_a_budget_has_a_known_unit() -> None:
+    with pytest.raises(UsageError, match="unknown unit of a budget 'hours'"):
+        Budget(unit="hours")
