@@ -8,13 +8,14 @@ from tests.predictors.test_calibration import made
 from tradewind import spaces
 from tradewind.core import UsageError, Workload, parse_objectives
 from tradewind.evaluators import calibrated, for_objectives
+from tradewind.predictors import calibrated_devices
 from tradewind.studies import Study
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(calibrated, "_files", {})
+    monkeypatch.setattr(calibrated_devices, "_files", {})
     made().save(tmp_path / "devices" / "laptop.json")
     return tmp_path
 

@@ -11,6 +11,7 @@ import typer
 from tradewind.cli.bench_compare import compare
 from tradewind.cli.bench_import import import_
 from tradewind.cli.bench_judge import judge
+from tradewind.cli.bench_metrics import with_devices
 from tradewind.cli.common import JsonOption, complete, console, print_json, print_rows
 from tradewind.core import UsageError
 
@@ -45,12 +46,13 @@ DataOption = Annotated[
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """List the benchmarks.
+    """List the benchmarks, and the calibrated devices that answer beside the published ones.
 
     Example: tradewind bench list
     """
     from tradewind import benchmarks, spaces
     from tradewind.benchmarks import hwgpt
+    from tradewind.predictors import calibrated_devices
 
     rows: list[dict[str, Any]] = []
     for name in benchmarks.names():
@@ -61,10 +63,13 @@ def list_(as_json: JsonOption = False) -> None:
         else:
             what = "trained architectures, to judge proxies (your copy)"
         rows.append({"benchmark": name, "what": what})
+    own = [device for device in calibrated_devices.known() if calibrated_devices.family(device) == "hwgpt"]
     if as_json:
-        print_json(rows)
-    else:
-        print_rows(rows)
+        print_json([row | {"calibrated_devices": own if row["benchmark"] in hwgpt.names() else []} for row in rows])
+        return
+    print_rows(rows)
+    if own:
+        console().print(f"Calibrated devices, for every hwgpt benchmark: {', '.join(own)}")
 
 
 @app.command()
@@ -112,12 +117,14 @@ def query(
     Example: tradewind bench query hwgpt-s --arch a.json --metrics latency_ms@a100,perplexity --json
 
     Example: tradewind bench query hwgpt-s --archs archs.parquet --metrics all --out predictions.parquet
+
+    A device that you calibrated answers under its name or file: --metrics latency_ms@laptop,perplexity
     """
     from tradewind.benchmarks.hwgpt import load
 
     if (arch is None) == (archs is None):
         raise UsageError("give either --arch FILE.json for one architecture or --archs FILE.parquet for a table")
-    bench = load(name, predictors)
+    bench, metrics = load(name, predictors), with_devices(metrics)
     if archs is not None:
         if out is None:
             raise UsageError("--archs needs --out FILE.parquet, where the predictions of the table are written")
@@ -261,12 +268,12 @@ def _write_predictions(bench: HWGPTBenchmark, archs: Path, metrics: str, out: Pa
 
 
 def _row(metric: str, answer: Measurement) -> dict[str, Any]:
-    low, high = answer.details.get("interval_90", (None, None))
+    low, high = answer.details.get("interval_90") or (None, None)
     return {
         "metric": metric,
         "value": answer.value,
         "unit": answer.unit,
         "5%": "" if low is None else f"{low:,.4g}",
         "95%": "" if high is None else f"{high:,.4g}",
-        "note": "exact" if low is None else "weak" if answer.details["warnings"] else "",
+        "note": "exact" if not answer.predicted else "weak" if answer.details["warnings"] else "",
     }

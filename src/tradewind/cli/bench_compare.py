@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tradewind.cli.bench_metrics import with_devices
 from tradewind.cli.common import JsonOption, SeedOption, console, print_json, print_rows
 from tradewind.core import StudyError
 
@@ -53,7 +54,7 @@ def compare(
     style.require_plot_extra()
     contest = Contest.of(
         names,
-        objectives or ["perplexity,latency_ms@a100"],
+        [with_devices(each) for each in objectives or ["perplexity,latency_ms@a100"]],
         algorithms,
         evaluations=evaluations,
         seeds=seeds,

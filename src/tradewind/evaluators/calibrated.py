@@ -1,48 +1,20 @@
 """Devices that were calibrated: their quantities predicted from a calibration file, found by the device's name.
 
-``latency_ms@laptop`` is answered by ``laptop.json``, looked for among the files named with `use`, then in the folders
-of the environment variable TRADEWIND_DEVICES (``devices/`` where it is not set).
+``latency_ms@laptop`` is answered by ``laptop.json`` (`tradewind.predictors.calibrated_devices` says where).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tradewind.core import Measurements, Objective, Space, UsageError, Workload, parse_objectives
 from tradewind.core.files import content_hash
 from tradewind.core.layerwise import Layerwise
-from tradewind.predictors.calibration import Calibration, can_name
+from tradewind.predictors.calibrated_devices import find, known, use
+from tradewind.predictors.calibration import Calibration
 
-FOLDERS_VARIABLE = "TRADEWIND_DEVICES"
-
-_files: dict[str, Path] = {}
-
-
-def use(path: str | os.PathLike[str]) -> str:
-    """Make the device of a calibration file known in this process; returns its name. Raises `FileFormatError`."""
-    name = Calibration.load(path).name
-    _files[name] = Path(path).absolute()
-    return name
-
-
-def find(name: str) -> Path | None:
-    """The calibration file of a device, None where there is none, and for names that no calibrated device may have."""
-    if not can_name(name):
-        return None
-    if name in _files:
-        return _files[name]
-    folders = os.environ.get(FOLDERS_VARIABLE, "devices").split(os.pathsep)
-    return next((file for folder in folders if (file := Path(folder) / f"{name}.json").is_file()), None)
-
-
-def known() -> list[str]:
-    """Names of the calibrated devices that `find` would find, sorted."""
-    folders = os.environ.get(FOLDERS_VARIABLE, "devices").split(os.pathsep)
-    files = [file for folder in folders if Path(folder).is_dir() for file in Path(folder).glob("*.json")]
-    return sorted({*_files, *(file.stem for file in files if can_name(file.stem))})
+__all__ = ["CalibratedEvaluator", "build", "find", "known", "use"]
 
 
 class CalibratedEvaluator:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tradewind import costs, spaces
+from tradewind.benchmarks.hwgpt.calibrated import calibrated_metric
 from tradewind.benchmarks.hwgpt.evaluator import BenchmarkEvaluator
 from tradewind.benchmarks.hwgpt.predicted import PredictedTable
 from tradewind.benchmarks.hwgpt.targets import (
@@ -127,12 +128,16 @@ class HWGPTBenchmark:
 
     @staticmethod
     def wanted(metrics: Sequence[str | Objective] | str) -> list[str]:
-        """Names of metrics from a sequence, one comma-separated text, or ``all``; raises `UsageError`."""
+        """Names of metrics from a sequence, one comma-separated text, or ``all``; raises `UsageError`.
+
+        Quantities of calibrated devices (``latency_ms@laptop``) are metrics too, but not among ``all``.
+        """
         if isinstance(metrics, str):
             metrics = METRICS if metrics == "all" else [part.strip() for part in metrics.split(",") if part.strip()]
         if not metrics:
             raise UsageError("give at least one metric, e.g. perplexity,latency_ms@a100, or all")
-        return [column_of(metric).replace(".", "@") for metric in dict.fromkeys(map(str, metrics))]
+        names = dict.fromkeys(map(str, metrics))
+        return [n if calibrated_metric(n) else column_of(n).replace(".", "@") for n in names]
 
     def query(self, arch: Architecture, metric: str | Objective) -> Measurement:
         """The predicted measurement of one architecture; an exact one for params and flops.
@@ -142,6 +147,8 @@ class HWGPTBenchmark:
         of a single observation and of the prediction itself, the workload, the quality on architectures kept out of the
         fit, and warnings where the data support the metric badly. Raises `InvalidArchitectureError`, `UsageError`.
         """
+        if own := calibrated_metric(str(metric)):
+            return own.query(self._batch([arch]), self.name)
         column = column_of(metric)
         batch = self._batch([arch])
         unit, device = unit_of(column), device_of(column)
@@ -185,12 +192,16 @@ class HWGPTBenchmark:
         """
         batch, wanted = self._batch(archs), self.wanted(metrics)
         means: dict[str, list[np.ndarray]] = {metric: [] for metric in wanted}
-        stds: dict[str, list[np.ndarray]] = {metric: [] for metric in wanted if column_of(metric) not in CLOSED}
+        own = {metric: found for metric in wanted if (found := calibrated_metric(metric))}
+        stds: dict[str, list[np.ndarray]] = {metric: [] for metric in wanted if metric not in CLOSED}
         for start in range(0, len(batch), BLOCK):
             part = batch[start : start + BLOCK]
             codes = self._grid.codes(part, start)
             for metric in wanted:
-                if metric in stds:
+                if metric in own:
+                    means[metric].append(own[metric].model.predict(part))
+                    stds[metric].append(own[metric].std(means[metric][-1]))
+                elif metric in stds:
                     found = self.predictor(metric).predict(codes)
                     means[metric].append(found.mean)
                     stds[metric].append(found.std())
@@ -208,8 +219,9 @@ class HWGPTBenchmark:
     def draw(self, arch: Architecture, metric: str | Objective, seed: int) -> Measurement:
         """One observation as a profiling job might report it, a pure function of architecture, metric and seed."""
         value = float(self.draws([arch], metric, seed)[0])
-        column = column_of(metric)
-        details = {**workload(self.scale, column), "seed": seed}
+        own = calibrated_metric(str(metric))
+        column = str(metric).replace("@", ".")
+        details = {**(own.facts() if own else workload(self.scale, column)), "seed": seed}
         exact = column in CLOSED
         return Measurement.of(
             int(value) if exact else value,
@@ -222,12 +234,16 @@ class HWGPTBenchmark:
 
     def draws(self, archs: Sequence[Architecture], metric: str | Objective, seed: int) -> np.ndarray:
         """One observation of each of N architectures, (N,), 9 digits; a draw does not depend on the other rows."""
-        column = column_of(metric)
+        own = calibrated_metric(str(metric))
+        column = str(metric).replace("@", ".") if own else column_of(metric)
         batch = self._batch(archs)
         if column in CLOSED:
             return self._closed(batch, column).astype(float)
         levels = np.array([generator(seed, "draw", self.name, column, arch.id).random() for arch in batch])
-        found = self.predictor(metric).predict(self._codes(batch)).at_levels(levels, "observation")
+        if own:
+            found = own.draws(own.model.predict(batch), levels)
+        else:
+            found = self.predictor(metric).predict(self._codes(batch)).at_levels(levels, "observation")
         return np.array([float(f"{value:.9g}") for value in found.tolist()])
 
     def measured(self, arch: Architecture, metric: str | Objective) -> Measurement:
@@ -235,7 +251,7 @@ class HWGPTBenchmark:
         return self._table.measured(arch, str(metric))
 
     def predictor(self, metric: str | Objective) -> LayerPredictor:
-        """What predicts a metric, with its facts; raises `UsageError` for the closed forms."""
+        """What predicts a published metric, with its facts; raises `UsageError` for the closed forms."""
         column = column_of(metric)
         if column in CLOSED:
             raise UsageError(f"{column} is an exact closed form; it has no predictor")
@@ -243,6 +259,8 @@ class HWGPTBenchmark:
 
     def additive(self, objective: str | Objective) -> Layerwise:
         """A metric taken apart into terms of the layers, for an exact search."""
+        if own := calibrated_metric(str(objective)):
+            return own.model.layerwise()
         column = column_of(objective)
         if column in CLOSED:
             return OfTotals(costs.params if column == "params" else self._flops)
@@ -252,7 +270,8 @@ class HWGPTBenchmark:
         """Smallest and largest predicted mean over the whole space, exact: the fixed bounds of normalisation."""
         found = {}
         for metric in self.wanted(objectives):
-            if column_of(metric) in CLOSED:
+            # Closed forms and prices that are not negative never fall when a network grows.
+            if metric in CLOSED or calibrated_metric(metric):
                 ends = self.query_many(self._corners(), [metric]).mean[metric]
                 found[metric] = float(ends.min()), float(ends.max())
             else:

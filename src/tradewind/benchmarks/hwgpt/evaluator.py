@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tradewind.benchmarks.hwgpt.calibrated import calibrated_metric
 from tradewind.benchmarks.hwgpt.targets import column_of, device_of, unit_of, workload
 from tradewind.core import Measurement, Measurements, Objective
 from tradewind.core.layerwise import Layerwise
@@ -28,8 +29,10 @@ class BenchmarkEvaluator:
         self, benchmark: HWGPTBenchmark, objectives: tuple[Objective, ...], draws: bool = False, seed: int = 0
     ) -> None:
         self._benchmark, self._objectives, self._draws, self._seed = benchmark, objectives, draws, seed
+        self._own = {o.name: found for o in objectives if (found := calibrated_metric(o.name))}
         for objective in objectives:
-            column_of(objective)
+            if objective.name not in self._own:
+                column_of(objective)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -54,13 +57,16 @@ class BenchmarkEvaluator:
             values, spreads = dict(table.mean), dict(table.std)
         found: list[dict[str, Measurement]] = [{} for _ in candidates]
         for objective in self._objectives:
-            column = column_of(objective)
+            column, own = objective.name.replace("@", "."), self._own.get(objective.name)
             exact = objective.name not in self._predicted
             facts: dict[str, Any] = {
                 "method": "closed form" if exact else self._method,
                 "device": device_of(column),
                 "predicted": not exact,
-                "details": {"benchmark": self._benchmark.name, **workload(self._benchmark.scale, column)},
+                "details": {
+                    "benchmark": self._benchmark.name,
+                    **(own.facts() if own else workload(self._benchmark.scale, column)),
+                },
             }
             spread = spreads.get(objective.name)
             for row, value in enumerate(values[objective.name].tolist()):
@@ -71,14 +77,16 @@ class BenchmarkEvaluator:
 
     def describe(self) -> dict[str, Any]:
         """The benchmark, its objectives, what is returned and the hashes of the data behind it."""
-        hashes = {name: self._benchmark.predictor(name).facts["fit"]["data_sha256"] for name in sorted(self._predicted)}
+        published = sorted(self._predicted - set(self._own))
+        hashes = {name: self._benchmark.predictor(name).facts["fit"]["data_sha256"] for name in published}
+        models = {name: own.identity() for name, own in sorted(self._own.items())}
         return {
             "kind": "benchmark",
             "benchmark": self._benchmark.name,
             "objectives": [o.name for o in self._objectives],
             "values": f"draws of one observation, seed {self._seed}" if self._draws else "predicted means",
             "data_sha256": hashes,
-        }
+        } | ({"calibrated": models} if models else {})
 
     def close(self) -> None:
         """Nothing to release."""

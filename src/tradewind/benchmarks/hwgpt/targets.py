@@ -11,6 +11,7 @@ from typing import Any
 from tradewind.benchmarks.schema import DEVICES, GPUS, OBSERVED, SINGLE
 from tradewind.core import QUANTITIES, Objective, unknown
 from tradewind.costs.hwgpt import PROFILED_BATCH, PROFILED_LENGTH
+from tradewind.predictors import calibrated_devices
 
 SCALES = ("s", "m", "l")
 """Scales with measurements; the wide spaces have none."""
@@ -39,7 +40,9 @@ def column_of(metric: str | Objective) -> str:
     if name not in METRICS:
         quantity, at, device = name.partition("@")
         if at and quantity in ("latency_ms", "energy_wh"):
-            raise unknown("device of HW-GPT-Bench", device, DEVICES)
+            raise unknown(
+                "device of HW-GPT-Bench, nor a calibrated one", device, (*DEVICES, *calibrated_devices.known())
+            )
         if quantity in ("latency_ms", "energy_wh"):
             raise unknown("metric of HW-GPT-Bench", name, (f"{quantity}@{device}" for device in DEVICES))
         raise unknown("metric of HW-GPT-Bench", name, METRICS)

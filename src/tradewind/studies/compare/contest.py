@@ -16,6 +16,7 @@ import numpy as np
 
 from tradewind import search
 from tradewind.benchmarks import hwgpt, lts
+from tradewind.benchmarks.hwgpt.calibrated import calibrated_metric
 from tradewind.benchmarks.hwgpt.targets import CLOSED, column_of, workload
 from tradewind.core import Objective, Problem, UsageError, Workload, parse_objectives, unknown
 from tradewind.core.seeds import derive
@@ -68,7 +69,7 @@ class Case:
     def problem(self, seed: int) -> Problem:
         """The task as contestants see it: closed forms are known before anything is measured, predictions never."""
         bench = self.bench
-        measured = (workload(bench.scale, column_of(o)) for o in self.objectives)
+        measured = (_facts(bench.scale, o) for o in self.objectives)
         facts = next(
             (facts for facts in measured if "batch" in facts), {"batch": 1, "seq_len": bench.space.constants["context"]}
         )
@@ -209,6 +210,11 @@ class Contest:
                     for contestant in self.contestants:
                         if self.takes_part(contestant, case):
                             yield Task(case, contestant, sees, repeat, self.evaluations, self.seed)
+
+
+def _facts(scale: str, objective: Objective) -> dict[str, Any]:
+    own = calibrated_metric(objective.name)
+    return own.facts() if own else workload(scale, column_of(objective))
 
 
 @cache

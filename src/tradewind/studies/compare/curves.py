@@ -42,10 +42,12 @@ def curves(run: Run, best: Optimum, thinned: np.ndarray) -> Curves:
     corner = np.full(points.shape[1], REFERENCE)
     believed = points[nondominated_mask(oriented(run.told, case.objectives))]
     igd, epsilon = distances(points, thinned)
+    # An algorithm that ended by itself keeps what it has.
+    rest = max(0, run.task.evaluations - len(points))
     return Curves(
-        share=volumes(points, corner) / best.hypervolume,
-        igd_plus=igd,
-        epsilon=epsilon,
+        share=np.pad(volumes(points, corner) / best.hypervolume, (0, rest), mode="edge"),
+        igd_plus=np.pad(igd, (0, rest), mode="edge"),
+        epsilon=np.pad(epsilon, (0, rest), mode="edge"),
         returned=hypervolume(believed, corner) / best.hypervolume,
         front=run.means[nondominated_mask(points)],
     )
