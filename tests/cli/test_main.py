@@ -10,7 +10,10 @@ from tests.cli.conftest import Tradewind
 from tradewind import __version__, spaces
 from tradewind.cli.main import app
 
-VERBS = ["search", "report", "measure", "calibrate", "costs", "spaces", "bench", "export"]
+VERBS = [
+    "search", "report", "measure", "calibrate", "costs", "spaces", "bench", "export", "train", "proxies", "evolve",
+    "speedup", "supernet", "evaluate",
+]  # fmt: skip
 
 
 def test_version_and_help(tradewind: Tradewind) -> None:

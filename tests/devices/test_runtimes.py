@@ -12,6 +12,8 @@ from tradewind import costs, devices
 from tradewind.core import GPT2, DeviceError, TransformerXL, UsageError, Workload
 from tradewind.devices import Runner, Timing, device, runtimes
 from tradewind.devices.messages import Trial
+from tradewind.programs import primer_ez
+from tradewind.programs.space import SizedProgram, Sizes
 
 ort = pytest.importorskip("onnxruntime")
 QUICK = Timing(min_repeats=3, max_repeats=3, max_seconds=0.2)
@@ -53,12 +55,27 @@ def test_what_cannot_be_exported_fails_alone_and_says_why(runner: Runner) -> Non
     )
 
 
-@pytest.mark.parametrize("quantity", ["latency_ms", "decode_latency_ms"])
-def test_the_two_runtimes_do_the_same_work(quantity: str) -> None:
-    arch = TransformerXL(d_model=32, n_head=(2,), d_inner=(64,), vocab_size=60, cutoffs=(20,))
+SIZES = Sizes(d_model=16, n_layer=1, vocab_size=60, context=8)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "quantity"),
+    [
+        (TransformerXL(d_model=32, n_head=(2,), d_inner=(64,), vocab_size=60, cutoffs=(20,)), "latency_ms"),
+        (TransformerXL(d_model=32, n_head=(2,), d_inner=(64,), vocab_size=60, cutoffs=(20,)), "decode_latency_ms"),
+        (SizedProgram(primer_ez(), SIZES), "latency_ms"),
+    ],
+    ids=["forward", "step", "program"],
+)
+def test_the_two_runtimes_do_the_same_work(candidate: Any, quantity: str) -> None:
     load = Workload(batch=2, seq_len=8, context=5)
     trial = Trial(
-        candidate=arch.to_dict(), quantities=[quantity], device="cpu", threads=1, workload=load.to_dict(), timing={}
+        candidate=candidate.to_dict(),
+        quantities=[quantity],
+        device="cpu",
+        threads=2,
+        workload=load.to_dict(),
+        timing={},
     )
     found = []
     with torch.inference_mode():

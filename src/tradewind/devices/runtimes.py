@@ -52,13 +52,8 @@ class TorchModel:
 
     def build(self) -> None:
         """Build the model with cheap weights."""
-        trial, load = self._trial, self._workload
-        self._model: Any
-        if trial.candidate["family"] == SIZED:
-            self._model, vocab_size = _program(trial, load)
-        else:
-            arch = Architecture.from_dict(trial.candidate)
-            self._model, vocab_size = models.build(arch, trial.device, load.dtype, init="cheap"), arch.vocab_size
+        load = self._workload
+        self._model, vocab_size = _built(self._trial, load)
         self._tokens = tokens(load.batch, load.seq_len, vocab_size).to(self._model.device)
 
     def forward(self) -> object:
@@ -68,8 +63,7 @@ class TorchModel:
     def decoder(self) -> Callable[[], object]:
         """The model's own cache, filled to the context before each step."""
         model, load = self._model, self._workload
-        if self._trial.candidate["family"] == SIZED:
-            raise DeviceError("models of programs do not decode with a cache; measure latency_ms")
+        _check_decodes(self._trial)
         token = tokens(load.batch, 1, model.arch.vocab_size).to(model.device)
         cache = model.make_cache(load.batch, load.context + 1)
 
@@ -80,8 +74,11 @@ class TorchModel:
         return step
 
 
-def _program(trial: Trial, load: Workload) -> tuple[Any, int]:
-    """The model of a program and its vocabulary."""
+def _built(trial: Trial, load: Workload) -> tuple[Any, int]:
+    """The model of a candidate, with weights for timing, and its vocabulary."""
+    if trial.candidate["family"] != SIZED:
+        arch = Architecture.from_dict(trial.candidate)
+        return models.build(arch, trial.device, load.dtype, init="cheap"), arch.vocab_size
     from tradewind.models import program
 
     sized = SizedProgram.from_dict(trial.candidate)
@@ -89,11 +86,17 @@ def _program(trial: Trial, load: Workload) -> tuple[Any, int]:
     return program.build(sized.program, **sizes, device=trial.device, dtype=load.dtype), sized.sizes.vocab_size
 
 
+def _check_decodes(trial: Trial) -> None:
+    if trial.candidate["family"] == SIZED:
+        raise DeviceError("models of programs do not decode with a cache; measure latency_ms")
+
+
 class OnnxModel:
     """A candidate run by ONNX Runtime on the CPU, as `models.export` writes it, at the workload's own shapes.
 
-    The graph is made in a fork, whose memory ends with it, and comes back through a file that has no name, so that
-    nothing is left behind whatever ends the trial. Session options are the runtime's own but for the threads.
+    Graphs are made in a fork, whose memory ends with it, and come back through files that have no name, so that nothing
+    is left behind whatever ends the trial; all of them before the runtime has threads, which do not survive a fork.
+    Session options are the runtime's own but for the threads.
     """
 
     def __init__(self, trial: Trial, workload: Workload) -> None:
@@ -102,16 +105,21 @@ class OnnxModel:
         self.label = f"onnxruntime {onnxruntime.__version__}"
         self.facts: dict[str, Any] = {"onnxruntime": onnxruntime.__version__, "exporter": f"torch {torch.__version__}"}
         self._trial, self._workload = trial, workload
-        self._arch = Architecture.from_dict(trial.candidate)
+        decodes = "decode_latency_ms" in trial.quantities
         start = time.perf_counter()
-        self._forward_file = self._export("forward") if set(trial.quantities) - {"decode_latency_ms"} else None
+        self._forward_file = self._export("forward") if len(trial.quantities) > decodes else None
+        self._no_step = ""
+        try:
+            self._step_file = self._export("step") if decodes else None
+        except DeviceError as error:
+            self._no_step = str(error)
         self.facts["export_s"] = round(time.perf_counter() - start, 4)
 
     def build(self) -> None:
         """Load the graph, where a forward is asked for."""
-        self._session = self._open(self._forward_file) if self._forward_file is not None else None
-        load = self._workload
-        self._feed = {"tokens": tokens(load.batch, load.seq_len, self._arch.vocab_size).numpy()}
+        if self._forward_file is not None:
+            self._session = self._open(self._forward_file)
+            self._feed = {"tokens": self._tokens(self._session)}
 
     def forward(self) -> object:
         """One forward over batch x length."""
@@ -121,19 +129,25 @@ class OnnxModel:
         """A session of one step: keys and values go in and come out one position longer, copied by the runtime."""
         import numpy as np
 
+        if self._no_step:
+            raise DeviceError(self._no_step)
         self._session = None
-        session, load = self._open(self._export("step")), self._workload
-        feed: dict[str, Any] = {"tokens": tokens(load.batch, 1, self._arch.vocab_size).numpy()}
+        session = self._open(self._step_file)
+        feed: dict[str, Any] = {"tokens": self._tokens(session)}
         for given in session.get_inputs()[1:]:
             shape = tuple(int(size) for size in given.shape)
             feed[given.name] = np.broadcast_to(np.linspace(-1, 1, shape[-1], dtype=np.float32), shape).copy()
         return lambda: session.run(None, feed)
 
+    def _tokens(self, session: Any) -> Any:
+        batch, length = session.get_inputs()[0].shape
+        return tokens(batch, length, session.get_outputs()[0].shape[-1]).numpy()
+
     def _export(self, what: str) -> Any:
         file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_open`)
         pid = os.fork()
         if not pid:
-            _write_and_leave(self._arch, self._workload, what, file.fileno())
+            _write_and_leave(self._trial, self._workload, what, file.fileno())
         _, status = os.waitpid(pid, 0)
         code = os.waitstatus_to_exitcode(status)
         if code:
@@ -150,16 +164,18 @@ class OnnxModel:
             return onnx_check.open_session(f"/dev/fd/{file.fileno()}", self._trial.threads)
 
 
-def warm_up_exporter(arch: Architecture, workload: Workload) -> None:
+def warm_up_exporter(trial: Trial, workload: Workload) -> None:
     """Make a graph of a small architecture in this process, so that forks find the exporter loaded."""
-    _graph(arch, workload, "step")
+    _graph(trial, workload, "step")
 
 
-def _graph(arch: Architecture, workload: Workload, what: str) -> bytes:
+def _graph(trial: Trial, workload: Workload, what: str) -> bytes:
     """The graph of a forward or of a decoding step, at the workload's shapes, not simplified: the runtime does that."""
     from tradewind.models.export import onnx_graph
 
-    model = models.build(arch, dtype=workload.dtype, init="cheap")
+    if what == "step":
+        _check_decodes(trial)
+    model, _ = _built(trial, workload)
     if what == "step":
         program = onnx_graph.step_program(model, workload.batch, workload.context, False)
     else:
@@ -168,11 +184,11 @@ def _graph(arch: Architecture, workload: Workload, what: str) -> bytes:
     return found
 
 
-def _write_and_leave(arch: Architecture, workload: Workload, what: str, fd: int) -> NoReturn:
+def _write_and_leave(trial: Trial, workload: Workload, what: str, fd: int) -> NoReturn:
     """The life of the fork that exports: writes the graph, or why there is none (exit status 1)."""
     code = 0
     try:
-        data = _graph(arch, workload, what)
+        data = _graph(trial, workload, what)
     except Exception as error:
         code, data = 1, failures.of_error(error).encode()
     try:

@@ -39,7 +39,7 @@ def prepare(runtime: str = "torch") -> dict[str, Any]:
         runtime=runtime,
     )
     if runtime == "onnxruntime":
-        warm_up_exporter(arch, workload)
+        warm_up_exporter(tiny, workload)
     run(tiny.model_dump())
     # A fork would fill free pages that it inherits without growing.
     memory.release()

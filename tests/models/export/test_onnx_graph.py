@@ -91,6 +91,10 @@ def test_a_decoded_token_equals_the_model_s_own_cache(family: str, tmp_path: Pat
         assert relative(logits, expected) < TOLERANCE
         wanted = [tensor for layer in onnx_graph.past_of(cache) for tensor in layer.values()]
         assert all(relative(a, b) < TOLERANCE for a, b in zip(present, wanted, strict=True))
+    assert onnx_check.largest_step_difference(model, tmp_path / "step.onnx") < TOLERANCE
+    with torch.no_grad():
+        next(model.parameters()).mul_(2)
+    assert onnx_check.largest_step_difference(model, tmp_path / "step.onnx") > TOLERANCE
 
 
 @pytest.mark.parametrize(

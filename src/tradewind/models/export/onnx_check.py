@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tradewind.core import UsageError, seeds
 from tradewind.models.base import LanguageModel, TokenModel
-from tradewind.models.export.onnx_graph import past_of
+from tradewind.models.export.onnx_graph import longest_of, past_of
 
 TOLERANCE = 1e-4
 """Largest difference, relative to the largest logit, that float32 arithmetic in another order explains."""
@@ -33,13 +33,14 @@ def largest_difference(
         return _difference(found, model(tokens.to(model.device), logits=logits))
 
 
-def largest_step_difference(
-    model: LanguageModel, path: str | os.PathLike[str], *, context: int = 5, seed: int = 0
-) -> float:
-    """The same for a file of `write_onnx_decoder`: one token after `context` random ones in the model's own cache."""
+def largest_step_difference(model: LanguageModel, path: str | os.PathLike[str], *, seed: int = 0) -> float:
+    """The same for a file of `write_onnx_decoder`: one token after random ones in the model's own cache."""
     session = open_session(path)
-    tokens = _tokens(1, context + 1, model.arch.vocab_size, seed).to(model.device)
-    cache = model.make_cache(1, context + 1)
+    sizes = session.get_inputs()[1].shape
+    batch = sizes[0] if isinstance(sizes[0], int) else 2
+    context = sizes[2] if isinstance(sizes[2], int) else min(5, (longest_of(model) or 6) - 1)
+    tokens = _tokens(batch, context + 1, model.arch.vocab_size, seed).to(model.device)
+    cache = model.make_cache(batch, context + 1)
     model.prefill(tokens[:, :-1], cache)
     past = {
         f"past_{kind}_{i}": tensor.clone().cpu().numpy()

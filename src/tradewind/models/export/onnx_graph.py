@@ -77,7 +77,7 @@ def forward_program(model: TokenModel, batch: int | None, length: int | None, lo
     """The `torch.onnx.ONNXProgram` that `write_onnx` writes."""
     if logits not in ("all", "last"):
         raise unknown("choice of logits", logits, ("all", "last"))
-    longest = _longest(model)
+    longest = longest_of(model)
     if length is not None and not 1 <= length <= (longest or length):
         bound = "" if longest is None else f" and at most {longest}, the learned positions"
         raise UsageError(f"length is {length}; it must be at least 1{bound}")
@@ -98,7 +98,7 @@ def forward_program(model: TokenModel, batch: int | None, length: int | None, lo
 
 def step_program(model: LanguageModel, batch: int | None, context: int | None, optimize: bool) -> Any:
     """The `torch.onnx.ONNXProgram` that `write_onnx_decoder` writes."""
-    longest = _longest(model)
+    longest = longest_of(model)
     if context is not None and not 1 <= context < (longest or context + 1):
         bound = "" if longest is None else f" and below the {longest} learned positions"
         raise UsageError(f"context is {context}; it must be at least 1{bound}")
@@ -213,7 +213,7 @@ class _GrowingCache(RelativeCache):
             self.relative = [layer.attention.relative_keys(codes) for layer in model._blocks()]
 
 
-def _longest(model: TokenModel) -> int | None:
+def longest_of(model: TokenModel) -> int | None:
     """Tokens that a model with learned positions can read."""
     learned = getattr(model, "position_embedding", None)
     return int(learned.num_embeddings) if isinstance(learned, nn.Embedding) else None
