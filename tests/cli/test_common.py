@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import typer
+from tests.cli.conftest import Tradewind
+
+from tradewind.cli.common import JsonOption, device_options, workload_options
+from tradewind.core import Workload
+
+
+@workload_options
+@device_options
+def command(
+    *,
+    name: str = "x",
+    as_json: JsonOption = False,
+    workload: Workload,
+    device_options: dict[str, Any],
+) -> tuple[Any, ...]:
+    """Give back what was given."""
+    return name, as_json, workload, device_options
+
+
+def run(*words: str) -> Any:
+    app = typer.Typer()
+    app.command()(command)
+    return app(args=list(words), standalone_mode=False)
+
+
+def test_options_reach_a_command_joined() -> None:
+    plain = {"threads": 1, "runtime": "torch", "time_limit_s": 120.0, "memory_limit_mb": None}
+    assert run() == ("x", False, Workload(), plain)
+    given = run("--name", "y", "--json", "--batch", "2", "--length", "8", "--logits", "last", "--memory-limit", "5.5")
+    assert given == ("y", True, Workload(batch=2, seq_len=8, logits="last"), plain | {"memory_limit_mb": 5.5})
+    words = ("--threads", "3", "--runtime", "onnxruntime", "--context", "4", "--dtype", "float16", "--time-limit", "9")
+    assert run(*words) == (
+        "x",
+        False,
+        Workload(context=4, dtype="float16"),
+        plain | {"threads": 3, "runtime": "onnxruntime", "time_limit_s": 9.0},
+    )
+
+
+@pytest.mark.parametrize("verb", ["measure", "search", "calibrate"])
+def test_every_verb_that_measures_has_the_same_options(tradewind: Tradewind, verb: str) -> None:
+    shown = tradewind(verb, "--help").out
+    for option in ("--threads", "--runtime", "--time-limit", "--memory-limit", "--batch", "--context", "--logits"):
+        assert option in shown
+    assert shown.index("--json") > shown.index("--logits")
+
+
+def test_onnxruntime_refuses_what_it_is_not_measured_in(tradewind: Tradewind) -> None:
+    words = ("--runtime", "onnxruntime", "--dtype", "bfloat16", "--objectives", "latency_ms", "--out", "runs/a")
+    said = tradewind("search", "--space", "gpt2", *words)
+    assert (said.status, "measured in float32 only" in said.err) == (2, True), said.err
+    said = tradewind("search", "--runtime", "tensorrt", "--objectives", "latency_ms", "--out", "runs/a")
+    assert (said.status, "unknown runtime 'tensorrt'" in said.err) == (2, True), said.err
