@@ -52,9 +52,10 @@ class Archive:
             raise UsageError(f"the point {values} holds NaN; leave out evaluations without a value")
         index, self._added = self._added, self._added + 1
         front = self._points[: self._size]
-        no_worse = np.ones(self._size, dtype=bool)
-        no_better = np.ones(self._size, dtype=bool)
-        for column, value in zip(front.T, values, strict=True):
+        columns = list(zip(front.T, values, strict=True))
+        column, value = columns[0]
+        no_worse, no_better = column <= value, column >= value
+        for column, value in columns[1:]:
             no_worse &= column <= value
             no_better &= column >= value
         equal = no_worse & no_better

@@ -10,7 +10,7 @@ n_layer, G per-layer dimensions, L layers.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -47,15 +47,16 @@ def step(t: Tables, place: Place, rng: np.random.Generator, spread: bool) -> Arc
     if not layered:
         return t.build(row, codes)
     g, first = layered[(picked - len(whole)) % len(layered)], int(layer * len(codes))
-    others = [code for code in t.codes_like(row, int(codes[first]), g) if code != codes[first]]
+    current = int(codes[first])
+    others = [code for code in t.codes_like(row, current, g) if code != current]
     if not others:
         return t.build(row, codes)
     chosen = others[int(value * len(others))]
     if not spread:
         return t.build(row, _replaced(codes, first, chosen))
-    digits, weight = t.code_digits[codes, g], int(t.weights[g])
-    changed = codes + weight * (t.code_digits[chosen, g] - digits)
-    layers = rng.permutation(np.flatnonzero(changed != codes))
+    share = t.shares_of[g]  # what the dimension adds to each code
+    changed = codes + (share[chosen] - share[codes])
+    layers = rng.permutation((changed != codes).nonzero()[0])
     layers = layers[: 1 + int(many * len(layers))]
     drawn = codes.copy()
     drawn[layers] = changed[layers]
@@ -85,11 +86,13 @@ def mutate(t: Tables, place: Place, rng: np.random.Generator, probability: float
 def crossover(t: Tables, a: Place, b: Place, rng: np.random.Generator, probability: float) -> Architecture:
     """A member whose genes come from `b` with `probability`, else from `a`."""
     depth_b, whole_b, layer_b = _hits(t, rng, probability)
-    row = t.nearest_row(np.where(whole_b, t.digits[b[0]], t.digits[a[0]]))
+    row = a[0] if a[0] == b[0] else t.nearest_row(np.where(whole_b, t.digits[b[0]], t.digits[a[0]]))
     depth = len(b[1]) if depth_b else len(a[1])
-    layers = t.code_digits[(a[1] if len(a[1]) >= len(b[1]) else b[1])[:depth]]
     both = min(depth, len(a[1]), len(b[1]))
-    layers[:both] = np.where(layer_b[:both], t.code_digits[b[1][:both]], t.code_digits[a[1][:both]])
+    layers = np.where(layer_b[:both], t.code_digits[b[1][:both]], t.code_digits[a[1][:both]])
+    if both < depth:
+        longer = a[1] if len(a[1]) > len(b[1]) else b[1]
+        layers = np.concatenate([layers, t.code_digits[longer[both:depth]]])
     codes = t.repair(row, layers)
     child = t.build(row, codes)
     t.remember(child, (row, codes))
@@ -111,15 +114,19 @@ def _other_whole(t: Tables, place: Place, dimension: int, value: float) -> Place
 
 def _draws(t: Tables, rng: np.random.Generator) -> tuple[float, np.ndarray, np.ndarray]:
     """One number in [0, 1) a gene: depth, whole architecture (S,), layers (deepest L, G); the same count always."""
-    n_whole, n_layered = len(t.whole), len(t.layered)
-    flat = rng.random(1 + n_whole + t.max_depth * n_layered)
-    return float(flat[0]), flat[1 : 1 + n_whole], flat[1 + n_whole :].reshape(t.max_depth, n_layered)
+    depth, whole, layers = _parted(t, rng.random(1 + len(t.whole) + t.max_depth * len(t.layered)))
+    return float(depth), whole, layers
 
 
 def _hits(t: Tables, rng: np.random.Generator, probability: float) -> tuple[bool, np.ndarray, np.ndarray]:
     """For each gene whether it is chosen."""
-    depth, whole, layers = _draws(t, rng)
-    return depth < probability, whole < probability, layers < probability
+    depth, whole, layers = _parted(t, rng.random(1 + len(t.whole) + t.max_depth * len(t.layered)) < probability)
+    return bool(depth), whole, layers
+
+
+def _parted(t: Tables, flat: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    n_whole = len(t.whole)
+    return flat[0], flat[1 : 1 + n_whole], flat[1 + n_whole :].reshape(t.max_depth, len(t.layered))
 
 
 def _resize(codes: np.ndarray, depth: int) -> np.ndarray:

@@ -118,15 +118,29 @@ class Tables:
 
     def build(self, row: int, codes: Sequence[int] | np.ndarray) -> Architecture:
         """The architecture of a row and its layers' codes."""
-        kind = family(self.family)
-        per_layer = kind.per_layer_fields()
-        values: dict[str, Any] = {
-            f: (v,) * len(codes) if f in per_layer else v for f, v in zip(self.fields, self.keys[row], strict=True)
-        }
+        values = dict(self._outer_values(row, len(codes)))
         listed = codes.tolist() if isinstance(codes, np.ndarray) else codes
         for dimension, choice_of in zip(self.layered, self.choices_of, strict=True):
             values[dimension.name] = tuple([choice_of[code] for code in listed])
-        return kind.of_valid(values)
+        return family(self.family).of_valid(values)
+
+    def _outer_values(self, row: int, depth: int) -> dict[str, Any]:
+        """The values of the fields that hold for all of an architecture, by row and depth."""
+        found = self._outer.get((row, depth))
+        if found is None:
+            per_layer = family(self.family).per_layer_fields()
+            key = zip(self.fields, self.keys[row], strict=True)
+            found = self._outer[row, depth] = {f: (v,) * depth if f in per_layer else v for f, v in key}
+        return found
+
+    @cached_property
+    def _outer(self) -> dict[tuple[int, int], dict[str, Any]]:
+        return {}
+
+    @cached_property
+    def shares_of(self) -> tuple[np.ndarray, ...]:
+        """For each per-layer dimension, what it adds to each code."""
+        return tuple(np.ascontiguousarray(column) for column in (self.code_digits * self.weights).T)
 
     @cached_property
     def ruled(self) -> bool:
@@ -183,8 +197,7 @@ class Tables:
         A d_inner that is too small for a grown d_model becomes the smallest one that is allowed.
         """
         codes = layers @ self.weights
-        fits = self.mask[row, codes]
-        if not fits.all():
+        if self.ruled and not (fits := self.mask[row][codes]).all():
             broken = np.flatnonzero(~fits)
             options = self.allowed[row, : self.counts[row]]
             for i in broken:
