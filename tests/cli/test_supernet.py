@@ -12,6 +12,7 @@ from tests.training.conftest import SOURCES
 
 from tradewind import models
 from tradewind.core import GPT2, Architecture
+from tradewind.evaluators import sources
 from tradewind.training import load_model, save_model
 from tradewind.training.supernet import load_supernet
 
@@ -73,6 +74,18 @@ def test_train_evaluate_extract_rank(run: Path, tradewind: Tradewind, tmp_path: 
     assert again.status == 0
     assert "spearman" in again.out
     assert "inherited weights" in again.out
+
+
+def test_search_in_it(run: Path, tradewind: Tradewind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_SOURCES", list(sources._SOURCES))
+    words = ["search", "--supernet", run, "--objectives", "perplexity,params", "--algorithm", "nsga2", "--budget", 8]
+    said = tradewind(*words, "--out", tmp_path / "study", "--json")
+    assert said.status == 0, said.err
+    assert said.json["status"]["failed"] == 0
+    assert all(row["measurements"]["perplexity"]["value"] > 1 for row in said.json["frontier"])
+    refused = tradewind(*words, "--space", "hwgpt-s", "--out", tmp_path / "other")
+    assert refused.status == 2
+    assert "brings its space" in refused.err
 
 
 def test_the_same_command_again_goes_on(run: Path, tradewind: Tradewind, tmp_path: Path) -> None:

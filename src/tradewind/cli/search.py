@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,10 @@ from tradewind.cli.common import (
     use_device,
     workload_options,
 )
-from tradewind.core import Evaluation, StudyError, TradewindError, Workload
+from tradewind.core import Evaluation, StudyError, TradewindError, UsageError, Workload
+
+if TYPE_CHECKING:
+    from tradewind.spaces import ArchitectureSpace
 
 ROWS = 24
 """Rows of the frontier that are printed; the report has all."""
@@ -44,13 +47,23 @@ def search(
         list[str] | None, typer.Option("--where", help="Constraint such as 'decoder_params>=4e6'. Repeatable.")
     ] = None,
     algorithm: Annotated[
-        str, typer.Option("--algorithm", help="How to search: calibrated, exact, lts, random...")
-    ] = "calibrated",
+        str | None,
+        typer.Option(
+            "--algorithm",
+            help="How to search: calibrated, exact, local-search, nsga2, lts, mo-asha, random...; also "
+            "optuna:NSGAIISampler, pymoo:NSGA2 and their like (default: calibrated where it can, else mo-asha or "
+            "local-search).",
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--setting", help="Setting of the algorithm, e.g. population=50. Repeatable.")
     ] = None,
     budget: Annotated[int, typer.Option("--budget", help="Evaluations of the whole study.", min=1)] = 60,
     seed: SeedOption = 0,
+    supernet: Annotated[
+        Path | None,
+        typer.Option("--supernet", help="Folder of a supernet: perplexity is read from it, and its space searched."),
+    ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline/--no-baseline", help="Measure homogeneous models of growing depth beside.")
     ] = True,
@@ -66,7 +79,7 @@ def search(
     """
     from tradewind.studies import Study
 
-    place = get_space(space, sets)
+    place = get_space(space, sets) if supernet is None else _space_of(supernet, space, sets)
     study = Study.create(
         out,
         space=place,
@@ -97,6 +110,17 @@ def search(
     console().print(frontier.table(ROWS))
     console(err=True).print(f"{len(frontier)} of {status['evaluations']} evaluated are on the frontier, kept in {out}.")
     console(err=True).print(f"Look at it: tradewind report {out}")
+
+
+def _space_of(supernet: Path, space: str, sets: list[str] | None) -> ArchitectureSpace:
+    """The space of a supernet, narrowed; `perplexity` then means that of its sub-networks."""
+    from tradewind import spaces
+    from tradewind.evaluators.supernet import use
+
+    if space != "gpt2":
+        raise UsageError(f"--supernet {supernet} brings its space; leave --space {space} out")
+    own = use(supernet)
+    return own.narrow(**spaces.parse_choices(sets)) if sets else own
 
 
 def _reasons(evaluations: Sequence[Evaluation]) -> str:

@@ -7,10 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tradewind.core import Architecture, Measurement, Measurements, Objective, Space, UsageError, parse_objectives
+from tradewind import spaces
+from tradewind.core import (
+    Architecture,
+    FileFormatError,
+    Measurement,
+    Measurements,
+    Objective,
+    Space,
+    UsageError,
+    parse_objectives,
+)
+from tradewind.core.files import read_json
 from tradewind.evaluators.sources import Source, register
 
 if TYPE_CHECKING:
+    from tradewind.spaces import ArchitectureSpace
     from tradewind.training import TokenData
     from tradewind.training.supernet import StoredSupernet
 
@@ -86,16 +98,18 @@ class SupernetEvaluator:
         return ""
 
 
-def use(folder: str | os.PathLike[str], **options: Any) -> None:
-    """Let the objective ``perplexity`` mean that of a supernet's sub-networks in this process.
+def use(folder: str | os.PathLike[str], **options: Any) -> ArchitectureSpace:
+    """Let the objective ``perplexity`` mean that of a supernet's sub-networks in this process; returns its space.
 
     `options` are those of `SupernetEvaluator`. Raises `FileFormatError` for a folder without a supernet.
     """
-    from tradewind.core import FileFormatError
-
     place = Path(folder)
-    if not (place / "supernet.json").is_file():
+    path = place / "supernet.json"
+    if not path.is_file():
         raise FileFormatError(f"{place} holds no supernet; make one with tradewind supernet train --out {place}")
+    data = read_json(path)
+    if not isinstance(data, dict) or "space" not in data:
+        raise FileFormatError(f"{path} is damaged; make the supernet again")
     register(
         Source(
             name="supernet",
@@ -104,3 +118,4 @@ def use(folder: str | os.PathLike[str], **options: Any) -> None:
             build=lambda *_, **__: SupernetEvaluator(place, **options),
         )
     )
+    return spaces.from_dict(data["space"])
