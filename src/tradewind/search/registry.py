@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Any
 
@@ -65,6 +66,27 @@ def get(name: str) -> type[AskTell]:
     module, _, attribute = _ALGORITHMS[name].partition(":")
     algorithm: type[AskTell] = getattr(importlib.import_module(module), attribute)
     return algorithm
+
+
+def default(problem: Problem) -> str:
+    """The algorithm that is used where none is named.
+
+    `calibrated` where it can search the problem: it needs the fewest measurements. `mo-asha` where the evaluator can
+    report before it is done; else `local-search`, the best of those that need to know nothing (results/, comparison).
+
+    >>> import numpy as np
+    >>> from tradewind import spaces
+    >>> from tradewind.core import parse_objectives
+    >>> default(Problem(spaces.get("gpt2"), parse_objectives("latency_ms@cpu"), 0, lambda c: np.ones(len(c), bool)))
+    'calibrated'
+    """
+    if len(problem.fidelities):
+        return "mo-asha"
+    if hasattr(problem.space, "layer_options"):
+        with contextlib.suppress(UsageError):
+            get("calibrated")(problem)
+            return "calibrated"
+    return "local-search"
 
 
 def create(name: str, problem: Problem, preset: str | None = None, **settings: Any) -> AskTell:

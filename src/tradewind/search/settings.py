@@ -11,8 +11,11 @@ from tradewind.core import UsageError, unknown
 _WORDS = {"true": True, "false": False, "on": True, "off": False, "1": True, "0": False}
 
 
-def setting(default: float | bool, meaning: str, low: float | None = None, high: float | None = None) -> Any:
-    """A field of a settings class: its default, what it means, and the smallest and largest value allowed."""
+def setting(default: float | bool | None, meaning: str, low: float | None = None, high: float | None = None) -> Any:
+    """A field of a settings class: its default, what it means, and the smallest and largest value allowed.
+
+    A default of None stands for what the algorithm then chooses itself.
+    """
     return dataclasses.field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
 
 
@@ -29,6 +32,8 @@ class Settings:
             value = _typed(field, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
             low, high = field.metadata["low"], field.metadata["high"]
+            if value is None:
+                continue
             if (low is not None and value < low) or (high is not None and value > high):
                 raise UsageError(f"the setting {field.name} is {value}; it must be {_bounds(low, high)}")
 
@@ -61,6 +66,8 @@ class Settings:
 
 
 def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
+    if value is None and field.default is None:
+        return None
     kind, text = str(field.type), isinstance(value, str)
     try:
         if kind == "bool" and (isinstance(value, bool) or text):

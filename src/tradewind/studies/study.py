@@ -63,7 +63,7 @@ class Study(StoredStudy):
         *,
         space: Space | str,
         objectives: Sequence[str | Objective] | str,
-        algorithm: str = "lts",
+        algorithm: str | None = None,
         settings: Mapping[str, Any] | None = None,
         seed: int = 0,
         constraints: Sequence[str | Constraint] = (),
@@ -76,6 +76,8 @@ class Study(StoredStudy):
     ) -> Self:
         """A new study in the folder `path`, which is made if need be.
 
+        Without an `algorithm` it is `search.default` of the problem: `calibrated` wherever that can search it. Settings
+        stand in `settings`, or in brackets behind the name.
         `device` is meant where an objective or a constraint names none; `device_options` go to the evaluators that
         measure. `evaluator` replaces those that the objectives' names ask for. `baselines` are candidates to evaluate
         beside the search; True means the space's scaled baseline.
@@ -92,12 +94,14 @@ class Study(StoredStudy):
         measures = evaluator or for_objectives(limits.needed(wanted), workload=load, space=place, **options)
         try:
             _check_evaluator(measures, limits.needed(wanted), place)
-            searcher = search.create(algorithm, _problem(place, wanted, seed, limits, measures), **(settings or {}))
+            problem = _problem(place, wanted, seed, limits, measures)
+            named = algorithm or search.default(problem)
+            searcher = search.create(named, problem, **(settings or {}))
             description = config.describe(
                 space=place,
                 objectives=wanted,
                 constraints=limits.constraints,
-                algorithm=algorithm,
+                algorithm=search.split(named)[0],
                 settings=dataclasses.asdict(searcher.settings),
                 seed=seed,
                 workload=load,
