@@ -40,9 +40,7 @@ def column_of(metric: str | Objective) -> str:
     if name not in METRICS:
         quantity, at, device = name.partition("@")
         if at and quantity in ("latency_ms", "energy_wh"):
-            raise unknown(
-                "device of HW-GPT-Bench, nor a calibrated one", device, (*DEVICES, *calibrated_devices.known())
-            )
+            raise unknown("device of HW-GPT-Bench", device, (*DEVICES, *calibrated_devices.known()))
         if quantity in ("latency_ms", "energy_wh"):
             raise unknown("metric of HW-GPT-Bench", name, (f"{quantity}@{device}" for device in DEVICES))
         raise unknown("metric of HW-GPT-Bench", name, METRICS)
