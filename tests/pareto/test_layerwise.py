@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradewind.core.layerwise import LayerTerm
-from tradewind.pareto.layerwise import choices_of, stages
+from tradewind.pareto import nondominated_mask
+from tradewind.pareto.layerwise import _kept, _plainly_dominated, choices_of, stages
 
 
 @st.composite
@@ -79,3 +80,26 @@ def test_exchangeable_layers_stay_few() -> None:
     ]
     *_, last = stages(terms, 15)
     assert len(last) == 15 * (len(inner) - 1) + 1
+
+
+@pytest.mark.parametrize("kind", ["spread", "tied", "skewed", "flat", "huge"])
+def test_the_grid_finds_only_dominated_rows_and_most_of_them(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(size=(6000, 3))
+    if kind == "tied":
+        points = np.floor(points * 12)
+    elif kind == "skewed":
+        points = np.exp(12 * points)
+    elif kind == "flat":
+        points[:, 1] = 3.0
+    elif kind == "huge":
+        points = points * 1e-9 + np.array([1e15, -1e15, 1.0])
+    dominated = ~nondominated_mask(points)
+    found = _plainly_dominated(points)
+    assert not np.any(found & ~dominated)
+    if kind == "spread":
+        assert found.sum() > 0.9 * dominated.sum()
+    distinct = {tuple(row) for row in points[~dominated].tolist()}
+    kept = points[_kept(points, np.empty((6000, 0)), 0.0)].tolist()
+    assert len(kept) == len(distinct)
+    assert {tuple(row) for row in kept} == distinct

@@ -31,8 +31,8 @@ def oriented(values: Any, objectives: Sequence[Objective]) -> np.ndarray:
     return array * np.array([1.0 if objective.minimise else -1.0 for objective in objectives])
 
 
-def nondominated_mask(points: Any) -> np.ndarray:
-    """Which points no other point dominates, boolean (N,); all copies of a non-dominated point are kept.
+def nondominated_mask(points: Any, copies: bool = True) -> np.ndarray:
+    """Which points no other point dominates, boolean (N,); all copies of a non-dominated point are kept, or the first.
 
     O(N log N) for M <= 3, O(N log^(M-2) N) above (Kung, Luccio, Preparata 1975, J. ACM 22(4)).
 
@@ -42,7 +42,7 @@ def nondominated_mask(points: Any) -> np.ndarray:
     import moocore
 
     array = as_points(points)
-    return np.asarray(moocore.is_nondominated(array, keep_weakly=True), dtype=bool)
+    return np.asarray(moocore.is_nondominated(array, keep_weakly=copies), dtype=bool)
 
 
 def nondominated_rank(points: Any) -> np.ndarray:
