@@ -18,9 +18,8 @@ from tradewind.cli.common import (
     get_space,
     print_json,
     print_rows,
-    read_architecture,
 )
-from tradewind.cli.supernet_tables import architectures, frontier_of, progress
+from tradewind.cli.supernet_parts import DeviceOption, evaluate, extract, rank
 from tradewind.cli.train import (
     DataOption,
     RecipeOption,
@@ -29,7 +28,7 @@ from tradewind.cli.train import (
     TokenizerOption,
     read_recipe,
 )
-from tradewind.core import TradewindError, UsageError
+from tradewind.core import TradewindError
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace
@@ -42,12 +41,9 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-RunArgument = Annotated[Path, typer.Argument(help="Folder that `supernet train` or `supernet prune` made.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N.")]
-WindowsOption = Annotated[int, typer.Option("--batches", help="Batches of validation text a network reads.", min=1)]
-SampleOption = Annotated[int, typer.Option("-n", help="Sub-networks to draw, spread over all sizes.", min=1)]
-ROWS = 24
-"""Rows of a frontier that are printed."""
+app.command("evaluate")(evaluate)
+app.command("extract")(extract)
+app.command("rank")(rank)
 
 
 @app.callback()
@@ -146,163 +142,6 @@ def prune(
     _tell(out, stored, ends, as_json)
 
 
-@app.command()
-def evaluate(
-    run: RunArgument,
-    n: SampleOption = 100,
-    archs: Annotated[
-        Path | None, typer.Option("--archs", help="Architectures to score instead: .json (one or a list) or .parquet.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="JSONL table (default: evaluations.jsonl in the folder); resumed.")
-    ] = None,
-    batches: WindowsOption = 16,
-    device: DeviceOption = "cpu",
-    threads: ThreadsOption = 1,
-    seed: SeedOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Score many sub-networks with inherited weights; prints the frontier of perplexity and parameters.
-
-    Example: tradewind supernet evaluate runs/net -n 1000
-    """
-    import torch
-
-    from tradewind.training import supernet as room
-
-    torch.set_num_threads(threads)
-    stored = room.load_supernet(run, device)
-    chosen = architectures(archs, stored.space) if archs else room.spread(stored.space, n, seed)
-    windows = _windows(stored, batches)
-    table = out or run / "evaluations.jsonl"
-    with progress(not as_json) as report:
-        rows = room.examine(windows, chosen, table, report)
-    frontier = frontier_of(rows)
-    if as_json:
-        print_json({"run": str(run), "table": str(table), "evaluated": len(rows), "frontier": frontier})
-        return
-    short = [{key: row[key] for key in ("id", "params", "perplexity")} for row in frontier]
-    print_rows(short[:ROWS], f"{len(frontier)} of {count(len(rows), 'sub-network')} are on the frontier")
-    console(err=True).print(f"All rows are in {table}.", soft_wrap=True)
-
-
-@app.command()
-def extract(
-    run: RunArgument,
-    arch: Annotated[Path, typer.Option("--arch", help="JSON file of one architecture of the supernet's space.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the model.")],
-    recover: Annotated[int, typer.Option("--recover", help="Steps to train it on alone, to recover.", min=0)] = 0,
-    recipe: RecipeOption = "default",
-    setting: RecipeSettingOption = None,
-    device: DeviceOption = "cpu",
-    threads: ThreadsOption = 1,
-    seed: SeedOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Write one sub-network as a model of its own, as it is or trained on for a while on the supernet's text.
-
-    Example: tradewind supernet extract runs/net --arch a.json --recover 200 --out runs/small
-    """
-    import torch
-
-    from tradewind import training
-    from tradewind.training import supernet as room
-
-    torch.set_num_threads(threads)
-    stored = room.load_supernet(run, device)
-    one = read_architecture(arch, stored.space)
-    windows = _windows(stored)
-    row = windows.row(one)
-    model = stored.supernet.extract(one)
-    after: float | None = None
-    if recover:
-        given = {"length": stored.facts["length"]}
-        how = read_recipe(recipe, recover, [*(f"{k}={v}" for k, v in given.items()), *(setting or [])], seed)
-        trainer = training.Trainer(model, _text(stored), how, out)
-        with training.bar(how.steps, not as_json) as report:
-            trainer.run(report=report)
-        if trainer.diverged:
-            raise TradewindError(f"training diverged at step {trainer.step}: {trainer.diverged}; try a smaller rate")
-        after = windows.loss_of(model)
-    training.save_model(model, out, {name: stored.facts[name] for name in ("data", "tokenizer")})
-    found = {"id": one.id, "out": str(out), "inherited_loss": row["loss"], "recovered_loss": after}
-    if as_json:
-        print_json(found)
-        return
-    print_rows([{"loss, nats per token": k.removesuffix("_loss"), "value": v} for k, v in found.items() if "_" in k])
-    console(err=True).print(f"The model is in {out}.", soft_wrap=True)
-
-
-@app.command()
-def rank(
-    run: RunArgument,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the trainings; the same command goes on from there.")],
-    n: SampleOption = 12,
-    recipe: RecipeOption = "default",
-    steps: StepsOption = None,
-    setting: RecipeSettingOption = None,
-    batches: WindowsOption = 16,
-    device: DeviceOption = "cpu",
-    threads: ThreadsOption = 1,
-    seed: SeedOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Train a sample of the space from scratch and correlate its ranking with that of inherited weights.
-
-    Prints Spearman's and Kendall's correlation with 95% bootstrap intervals, beside those of parameters alone.
-
-    Example: tradewind supernet rank runs/net -n 12 --steps 300 --out runs/rank
-    """
-    import torch
-
-    from tradewind import costs, training
-    from tradewind.core.files import write_json
-    from tradewind.training import supernet as room
-
-    if n < 3:
-        raise UsageError(f"-n is {n}; a ranking needs at least 3 architectures")
-    torch.set_num_threads(threads)
-    stored = room.load_supernet(run, device)
-    text, windows = _text(stored), _windows(stored, batches)
-    own = [f"length={stored.facts['length']}", *(setting or [])]
-    how = read_recipe(recipe, steps, own, seed)
-    rows = []
-    for arch in room.spread(stored.space, n, seed):
-        with training.bar(how.steps, not as_json) as report:
-            alone = room.train_alone(arch, windows, text, how, out / arch.id, report)
-        inherited = windows.row(arch)["loss"]
-        rows.append(
-            {
-                "id": arch.id,
-                "params": costs.params(arch),
-                "inherited": inherited,
-                "alone": alone if alone == alone else None,
-            }
-        )
-    truth = [float("nan") if row["alone"] is None else row["alone"] for row in rows]
-    scores = {
-        "inherited weights": [float("nan") if r["inherited"] is None else r["inherited"] for r in rows],
-        "parameters": [-float(r["params"]) for r in rows],
-    }
-    found = {name: room.compare(losses, truth, seed) for name, losses in scores.items()}
-    plain = {
-        name: {"n": f["n"]} | {kind: vars(f[kind]) for kind in ("spearman", "kendall")} for name, f in found.items()
-    }
-    report_of = {"run": str(run), "recipe": how.to_dict(), "architectures": rows, "agreement": plain}
-    write_json(out / "ranking.json", report_of)
-    if as_json:
-        print_json(report_of)
-        return
-    print_rows(rows, "loss in nats per token, inherited and trained alone")
-    print_rows(
-        [
-            {"ranked by": name, "correlation": kind, "value": f[kind].value, "low": f[kind].low, "high": f[kind].high}
-            for name, f in found.items()
-            for kind in ("spearman", "kendall")
-        ]
-    )
-
-
 def _begin(
     start: str | None, space: str, sets: list[str] | None, text: TokenData, length: int, device: str, seed: int
 ) -> tuple[Any, ArchitectureSpace]:
@@ -323,18 +162,6 @@ def _begin(
     changed = {name: getattr(fitted, name) for name in ("vocab_size", "cutoffs") if name in place.constants}
     place = place.narrow(**changed)
     return Supernet(models.build(room.covering(place), device=device, seed=seed)), place
-
-
-def _text(stored: StoredSupernet) -> TokenData:
-    from tradewind import training
-
-    return training.prepare(stored.facts["data"], stored.facts["tokenizer"])
-
-
-def _windows(stored: StoredSupernet, batches: int = 16) -> Any:
-    from tradewind.training.supernet import Examination
-
-    return Examination(stored.supernet, _text(stored), batches=batches, length=stored.facts["length"])
 
 
 def _tell(out: Path, stored: StoredSupernet, ends: dict[str, dict[str, Any]], as_json: bool) -> None:
