@@ -37,11 +37,22 @@ class TestAlgorithms(AlgorithmSuite):
 class TestAdditive(AlgorithmSuite):
     @pytest.fixture
     def create(self):
-        return lambda problem: search.create("additive", problem, initial=12, round=15, draws=1)
+        return lambda problem: search.create("additive", problem, initial=35, round=10)
 
     @pytest.fixture(params=["narrow"])
     def space(self, request):
         return SPACES[request.param]
+
+
+class TestBayesian(AlgorithmSuite):
+    @pytest.fixture(params=["ehvi", "lsbo", "rsbo"])
+    def create(self, request):
+        pytest.importorskip("botorch")
+        return lambda problem: search.create(request.param, problem, initial=41, round=10, pool=60)
+
+    @pytest.fixture
+    def space(self):
+        return SPACES["narrow"]
 
 
 class TestCalibrated(AlgorithmSuite):

@@ -20,7 +20,7 @@ import numpy as np
 from tradewind.core import Evaluation, Problem
 from tradewind.core.seeds import generator
 from tradewind.pareto import nondominated_mask
-from tradewind.predictors.additive_features import LayerFeatures
+from tradewind.predictors.additive_features import LayerFeatures, Written
 from tradewind.predictors.additive_fit import AdditiveFit, AdditivePrior, Gram, LayerSum, fit_additive
 from tradewind.search.additive_design import spread_design
 from tradewind.search.ranking import signs
@@ -43,7 +43,7 @@ REFERENCE = 1.1
 class AdditiveSettings(RoundsSettings):
     """Settings of `Additive`."""
 
-    draws: int = setting(2, "functions drawn from the posterior for a round, beside its mean", low=0)
+    draws: int = setting(1, "functions drawn from the posterior for a round, beside its mean", low=0)
 
 
 class Additive(Rounds):
@@ -84,16 +84,17 @@ class Additive(Rounds):
         if not known:
             return []
         rng = generator(self.problem.seed, "additive", number)
-        gram = Gram(self._features, self._features.write([self._tables.place(c) for c in known]))
+        gram = Gram(self._features, self._written(known))
         priors = self._priors(min(self.fitted_at(number), len(evaluations)))
         fits = [prior.given(gram, column) for prior, column in zip(priors, values.T, strict=True)]
+        allowed = self._valid(evaluations)
         taken = {e.candidate.id for e in evaluations}
         chosen: list[Any] = []
         size, turns = self.settings.round, self.settings.draws + 1
         for turn in range(turns):
             functions = [fit.mean() if turn == 0 else fit.draw(rng) for fit in fits]
             want = size * (turn + 1) // turns - len(chosen)
-            found = self._best(functions, want, known, chosen, taken, rng) if want else []
+            found = self._best(functions, want, known, chosen, taken, allowed, rng) if want else []
             taken |= {candidate.id for candidate in found}
             chosen += found
         return chosen
@@ -105,6 +106,7 @@ class Additive(Rounds):
         known: Sequence[Any],
         chosen: Sequence[Any],
         taken: set[str],
+        allowed: LayerSum | None,
         rng: np.random.Generator,
     ) -> list[Any]:
         """New candidates that add most hypervolume to the known and chosen ones, by what the functions say."""
@@ -115,6 +117,9 @@ class Additive(Rounds):
         pool = {c.id: c for c in (*self._frontier(functions, rng), *steps)}
         fresh = [c for name, c in pool.items() if name not in taken]
         fresh = [c for c, holds in zip(fresh, self.problem.feasible(fresh) if fresh else (), strict=True) if holds]
+        if allowed is not None and fresh:
+            likely = allowed.linear(self._written(fresh)) > 0
+            fresh = [c for c, holds in zip(fresh, likely, strict=True) if holds]
         if not fresh:
             return []
         points = self._points(functions, fresh)
@@ -143,8 +148,11 @@ class Additive(Rounds):
 
     def _points(self, functions: Sequence[LayerSum], candidates: Sequence[Any]) -> np.ndarray:
         """What the functions say of N candidates, all to be minimised, (N, M)."""
-        at = self._features.write([self._tables.place(c) for c in candidates])
+        at = self._written(candidates)
         return self._signs * np.column_stack([f.value(f.linear(at)) for f in functions])
+
+    def _written(self, candidates: Sequence[Any]) -> Written:
+        return self._features.write([self._tables.place(c) for c in candidates])
 
     def _data(self, evaluations: Sequence[Evaluation]) -> tuple[list[Any], np.ndarray]:
         """The candidates of the space that have values, and these, (N, M)."""
@@ -152,9 +160,18 @@ class Additive(Rounds):
         rows = [(c, values) for c, values in rows if values is not None and self.problem.space.contains(c)]
         return [c for c, _ in rows], np.array([values for _, values in rows], dtype=float)
 
+    def _valid(self, evaluations: Sequence[Evaluation]) -> LayerSum | None:
+        """A function above 0 where values are expected rather than a failure; None where nothing has failed."""
+        inside = [e for e in evaluations if self.problem.space.contains(e.candidate)]
+        labels = np.array([1.0 if e.values(self.problem.objectives) else -1.0 for e in inside])
+        if (labels > 0).all():
+            return None
+        gram = Gram(self._features, self._written([e.candidate for e in inside]))
+        return fit_additive(gram, labels).mean()
+
     def _learn(self, count: int) -> tuple[AdditivePrior, ...]:
         """What the first evaluations say about the form of each objective."""
         known, values = self._data(self._log[:count])
-        gram = Gram(self._features, self._features.write([self._tables.place(c) for c in known]))
+        gram = Gram(self._features, self._written(known))
         fits: list[AdditiveFit] = [fit_additive(gram, column) for column in values.T]
         return tuple(fit.prior for fit in fits)

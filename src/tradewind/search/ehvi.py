@@ -10,11 +10,13 @@ Symbols: P pool members, F front members, C boxes, M objectives, all minimised.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
+from tradewind.pareto import nondominated_mask
 from tradewind.search.bayesian import Bayesian
 from tradewind.search.spread import greedy_hypervolume
 from tradewind.search.surrogate import Posterior
@@ -22,8 +24,8 @@ from tradewind.search.surrogate import Posterior
 REFERENCE = 1.1
 """The reference point in every objective, the front spanning 0 to 1."""
 
-MOST = 40
-"""Points of the front that boxes are made of; the greatest by hypervolume where there are more."""
+MOST = {1: 1, 2: 60, 3: 30}
+"""Points of the front that boxes are made of, by objectives, the greatest by hypervolume first; 12 beyond three."""
 
 
 class EHVI(Bayesian):
@@ -44,21 +46,34 @@ class EHVI(Bayesian):
     def worth(self, pool: Posterior, front: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The expected hypervolume improvement of each member."""
         corner = np.full(front.shape[1], REFERENCE)
-        if len(front) > MOST:
-            front = front[greedy_hypervolume(front, MOST, np.empty((0, len(corner))), corner)]
+        most = MOST.get(len(corner), 12)
+        if len(front) > most:
+            front = front[greedy_hypervolume(front, most, np.empty((0, len(corner))), corner)]
         return expected_improvement(pool.mean, pool.deviation, *boxes(front, corner))
 
 
 def boxes(front: np.ndarray, corner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a front (F, M) does not dominate below the corner, as disjoint boxes: lower and upper ends, (C, M) each."""
-    import torch
+    """What a front (F, M) does not dominate below the corner, as disjoint boxes: lower and upper ends, (C, M) each.
 
-    if front.shape[1] == 1:
-        return np.array([[-np.inf]]), np.minimum(front.min(axis=0), corner)[None]
-    from botorch.utils.multi_objective.box_decompositions.non_dominated import FastNondominatedPartitioning
+    Slab by slab along the last objective, and so on in each slab with the points that reach it: at most
+    (F + 1)(F + 2) / 2 boxes with three objectives.
 
-    cells = FastNondominatedPartitioning(torch.from_numpy(-corner), torch.from_numpy(-front)).get_hypercell_bounds()
-    return -cells[1].numpy(), -cells[0].numpy()
+    >>> boxes(np.array([[1.0, 2.0]]), np.array([3.0, 3.0]))[1].tolist()
+    [[3.0, 2.0], [1.0, 3.0]]
+    """
+    front = front[(front < corner).all(axis=1)]
+    if len(corner) == 1:
+        return np.full((1, 1), -np.inf), np.vstack([front, corner]).min(axis=0)[None]
+    order = np.argsort(front[:, -1], kind="stable")
+    ends = np.r_[-np.inf, front[order, -1], corner[-1]]
+    low, high = [], []
+    for count, (start, end) in enumerate(itertools.pairwise(ends)):
+        if end > start:
+            reach = front[order[:count], :-1]
+            below, above = boxes(reach[nondominated_mask(reach)], corner[:-1])
+            low.append(np.column_stack([below, np.full(len(below), start)]))
+            high.append(np.column_stack([above, np.full(len(above), end)]))
+    return np.vstack(low), np.vstack(high)
 
 
 def expected_improvement(mean: np.ndarray, deviation: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

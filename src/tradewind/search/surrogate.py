@@ -1,7 +1,7 @@
-"""Gaussian processes over encoded candidates, one for each objective, by BoTorch (loaded when first fitted).
+"""Gaussian processes over encoded candidates, one for each objective, by BoTorch (loaded when first used).
 
-Source: Balandat et al. 2020, arXiv 1910.06403 (BoTorch), with its default kernel: squared-exponential, a length for each entry,
-under the dimension-scaled priors of Hvarfner, Hellsten and Nardi 2024 (arXiv 2402.02229).
+Source: Balandat et al. 2020, arXiv 1910.06403 (BoTorch), with its default kernel: squared-exponential, a length for
+each entry, under the dimension-scaled priors of Hvarfner, Hellsten and Nardi 2024 (arXiv 2402.02229).
 
 Symbols: N measurements, P pool members, D entries, M objectives.
 """
@@ -18,10 +18,10 @@ import numpy as np
 
 from tradewind.core import UsageError
 
-SUBSET = 100
+SUBSET = 70
 """Measurements, evenly spread over their order, that hyperparameters are learnt from; all count for predictions."""
 
-STEPS = 60
+STEPS = 30
 """Most steps of the optimiser of the hyperparameters."""
 
 
