@@ -1,9 +1,11 @@
 """How few measurements calibrate a device: learning curves on the released data of HW-GPT-Bench.
 
 For every device and scale a pool of measured architectures stands for the device; `n` of them, chosen by design, are
-"measured" (their published medians) and the additive cost model fitted to them predicts the latency of others.
+"measured" (their published medians) and the additive cost model fitted to them predicts the latency, or the energy, of
+others.
 
     python benchmarks/few_shot.py --data DIR --out results/NAME      # needs hwgpt_{s,m,l}.parquet
+    python benchmarks/few_shot.py --data DIR --quantity energy_wh --out results/NAME
 """
 
 from __future__ import annotations
@@ -35,35 +37,44 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for few_shot.json")
     parser.add_argument("--scales", default="s,m,l")
     parser.add_argument("--devices", default="", help="comma-separated; all if not given")
+    parser.add_argument("--quantity", default="latency_ms", choices=("latency_ms", "energy_wh"))
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     rows, start = [], time.perf_counter()
     for scale in options.scales.split(","):
         path = options.data / f"hwgpt_{scale}.parquet"
-        names = [c.removeprefix("latency_ms.") for c in pq.read_schema(path).names if c.startswith("latency_ms.")]
+        start_of = f"{options.quantity}."
+        names = [c.removeprefix(start_of) for c in pq.read_schema(path).names if c.startswith(start_of)]
         for device in [d for d in names if not options.devices or d in options.devices.split(",")]:
-            found = curve(path, scale, device, options.seeds)
+            found = curve(path, scale, device, options.seeds, options.quantity)
             rows += found
             text = "  ".join(f"n={r['n']}: {r['kendall']:.3f} / {100 * r['median_error']:.2f}%" for r in found)
             print(f"{scale} {device:16} {text}", flush=True)
     if options.out:
         facts = {
-            "command": f"python benchmarks/few_shot.py --seeds {options.seeds}",
+            "command": f"python benchmarks/few_shot.py --quantity {options.quantity} --seeds {options.seeds}",
+            "quantity": options.quantity,
             "machine": platform.processor() or platform.machine(),
             "seconds": round(time.perf_counter() - start),
             "pool": POOL,
             "unseen": UNSEEN,
             "rows": rows,
         }
-        write_json(options.out / "few_shot.json", facts)
-        print(json.dumps({"rows": len(rows), "out": str(options.out / "few_shot.json")}))
+        file = options.out / (
+            "few_shot.json" if options.quantity == "latency_ms" else f"few_shot_{options.quantity}.json"
+        )
+        write_json(file, facts)
+        print(json.dumps({"rows": len(rows), "out": str(file)}))
 
 
-def curve(path: Path, scale: str, device: str, seeds: int) -> list[dict[str, object]]:
+def curve(path: Path, scale: str, device: str, seeds: int, quantity: str = "latency_ms") -> list[dict[str, object]]:
     """One row a number of measurements: means and standard deviations over seeds."""
-    table = pq.read_table(path, columns=[*SHAPE, f"latency_ms.{device}"])
+    table = pq.read_table(path, columns=[*SHAPE, f"{quantity}.{device}"])
     batch = ArchitectureBatch.from_arrow(table.select(SHAPE), "hwgpt")
-    values = np.array([np.median(v) for v in table.column(f"latency_ms.{device}").to_pylist()])
+    cells = table.column(f"{quantity}.{device}").to_pylist()
+    values = np.array([np.nan if v is None else np.median(v) for v in cells], dtype=float)
+    known = np.flatnonzero(values > 0)
+    batch, values = batch[known], values[known]
     load = Workload(batch=BATCH[scale], seq_len=1024)
     rows = []
     for n in SIZES:
@@ -72,9 +83,9 @@ def curve(path: Path, scale: str, device: str, seeds: int) -> list[dict[str, obj
             order = np.random.default_rng(seed).permutation(len(batch))
             pool, unseen = order[:POOL], order[POOL : POOL + UNSEEN]
             where = {batch[int(i)].id: int(i) for i in pool}
-            picks = design([batch[int(i)] for i in pool], n, seed, "latency_ms", load)
+            picks = design([batch[int(i)] for i in pool], n, seed, quantity, load)
             chosen = np.array([where[arch.id] for arch in picks])
-            model = fit_cost_model("latency_ms", batch[chosen], values[chosen], load)
+            model = fit_cost_model(quantity, batch[chosen], values[chosen], load)
             predicted = model.predict(batch[unseen])
             errors = np.abs(predicted / values[unseen] - 1)
             inside = errors <= model.half_width(0.9)

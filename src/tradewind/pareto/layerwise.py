@@ -11,6 +11,7 @@ Symbols: K options of a layer, S partial networks kept, C columns of oriented to
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -18,8 +19,6 @@ import numpy as np
 from tradewind.core.layerwise import LayerTerm
 from tradewind.pareto.dominance import nondominated_mask
 
-CELLS = 512
-"""Cells a side of the grid that finds most dominated rows of three columns before any sorting."""
 FEW = 4000
 """Rows up to which sorting alone is faster."""
 
@@ -127,15 +126,20 @@ def _kept(points: np.ndarray, opposed: np.ndarray, step: float) -> np.ndarray:
 
 
 def _plainly_dominated(points: np.ndarray) -> np.ndarray:
-    """Some of the dominated rows of an (S, 3) array, in O(S): a grid over two columns holds the least of the third.
+    """Some of the dominated rows of an (S, 3) array, in O(S): a grid of S cells over two columns holds the least
+    of the third.
 
     A row in a cell that is further along both ways than another's, and no better in the third column, is dominated.
     """
-    low, extent = points.min(axis=0), np.ptp(points, axis=0)
-    step = np.where(extent > 0, CELLS / np.where(extent > 0, extent, 1.0), 0.0)
-    first, second = np.minimum(((points - low) * step)[:, :2].astype(np.int64), CELLS - 1).T
-    least = np.full((CELLS + 1, CELLS + 1), np.inf)
-    np.minimum.at(least.ravel(), (first + 1) * (CELLS + 1) + second + 1, points[:, 2])
+    side = 1 + math.isqrt(len(points))
+    cells = []
+    for column in (points[:, 0], points[:, 1]):
+        low, extent = column.min(), np.ptp(column)
+        scaled = (column - low) * (side / extent if extent > 0 else 0.0)
+        cells.append(np.minimum(scaled.astype(np.int64), side - 1))
+    first, second = cells
+    least = np.full((side + 1, side + 1), np.inf)
+    np.minimum.at(least.ravel(), (first + 1) * (side + 1) + second + 1, points[:, 2])
     np.minimum.accumulate(np.minimum.accumulate(least, axis=0, out=least), axis=1, out=least)
     return np.asarray(least[first, second] <= points[:, 2])
 
