@@ -184,3 +184,13 @@ def test_the_meter_counts_a_repetition_in_full() -> None:
     assert (meter.covers(2), meter.covers(3)) == (True, False)
     plain = Meter()
     assert [plain.add(evaluation(0)) for _ in range(2)] == [1, 1]
+
+
+def test_without_a_name_the_algorithm_is_the_one_that_fits(tmp_path: Path) -> None:
+    """Calibrated where it can search; successive halving where the evaluator reports before it is done."""
+    common = {"space": SPACE, "objectives": OBJECTIVES}
+    for number, (evaluator, expected) in enumerate(
+        [(FormulaEvaluator(OBJECTIVES), "calibrated"), (Training(), "mo-asha")]
+    ):
+        study = Study.create(tmp_path / str(number), evaluator=evaluator, **common)  # type: ignore[arg-type]
+        assert study.config["algorithm"] == expected

@@ -80,7 +80,7 @@ class OptunaSampler(AskTell):
             if len(gene.choices) > 1
         }
         self._walk = Streams(problem.seed, "walk")
-        with _quiet():
+        with quiet():
             self._study = optuna.create_study(
                 directions=["minimize" if o.minimise else "maximize" for o in problem.objectives],
                 sampler=self._sampler(0),
@@ -88,7 +88,7 @@ class OptunaSampler(AskTell):
 
     def propose(self, position: int) -> Any | None:
         """What a sampler proposes, or the nearest new candidate that a random walk from there meets."""
-        with _quiet():
+        with quiet():
             self._study.sampler = self._sampler(position)
             trial = self._study.ask()
             indices = [self._suggested(trial, gene.name) for gene in self._vectors.genes]
@@ -108,7 +108,7 @@ class OptunaSampler(AskTell):
             return
         indices = dict(zip([g.name for g in self._vectors.genes], self._vectors.of(evaluation.candidate), strict=True))
         params = {name: int(indices[name]) for name in self._distributions}
-        with _quiet():
+        with quiet():
             if issubclass(self.sampler, optuna.samplers.BaseGASampler):
                 self._breed(params, values, constraints)
             else:
@@ -123,15 +123,16 @@ class OptunaSampler(AskTell):
         self._study.enqueue_trial(params)
         self._study.sampler = self._sampler(self.told)
         trial = self._study.ask(dict(self._distributions))
+        _ = trial.relative_params  # Optuna counts generations where it makes children, and makes them when asked for
         for name, value in constraints.items():
             trial.set_constraint(name, value)
         self._study.tell(trial, list(values))
 
     def _sampler(self, position: int) -> optuna.samplers.BaseSampler:
         seed = derive(self.problem.seed, "optuna", position) % 2**32
-        quiet = {"warn_independent_sampling": False} if self.sampler is optuna.samplers.TPESampler else {}
+        silence = {"warn_independent_sampling": False} if self.sampler is optuna.samplers.TPESampler else {}
         try:
-            return self.sampler(seed=seed, **given(self.settings), **quiet)  # type: ignore[call-arg]
+            return self.sampler(seed=seed, **given(self.settings), **silence)  # type: ignore[call-arg]
         except ValueError as error:
             raise UsageError(f"optuna:{self.sampler.__name__} refuses its settings: {error}") from error
 
@@ -156,7 +157,7 @@ class OptunaSampler(AskTell):
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without Optuna's log and its warnings of what is experimental."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

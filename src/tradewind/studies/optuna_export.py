@@ -38,10 +38,12 @@ def write_optuna(study: StoredStudy, path: str | os.PathLike[str], name: str | N
     except ImportError as error:
         raise UsageError("Optuna is not installed; install it with: pip install 'tradewind[optuna]'") from error
 
+    from tradewind.search.optuna_samplers import quiet
+
     target = Path(path)
     if target.exists():
         raise UsageError(f"{target} is there already; delete it or name another file")
-    with tempfile.TemporaryDirectory(prefix="tradewind-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tradewind-") as folder, quiet():
         file = Path(folder) / "optuna.db"
         storage = optuna.storages.RDBStorage(
             f"sqlite:///{file}", engine_kwargs={"connect_args": {"factory": _Unsynced}}
