@@ -68,7 +68,7 @@ class Cut:
         """The sub-network's weight, part of the graph of the shared one."""
         if self.whole:
             return weight.view(self.shape)
-        taken: Tensor = _Take.apply(weight, self)
+        taken: Tensor = _Take.apply(weight, self)  # type: ignore[no-untyped-call]
         return taken
 
     def gather(self, weight: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class _Take(torch.autograd.Function):
         return cut.gather(weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """The gradient in its place, zero elsewhere."""
         whole = gradient.new_zeros(ctx.like)
         ctx.cut.scatter_add(gradient, whole)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -62,7 +62,7 @@ def measure(model: LanguageModel, batches: Batches) -> Importance:
         count += 1
         model.zero_grad()
         loss = model.loss(tokens, targets)
-        loss.backward()
+        torch.autograd.backward(loss)
         weights = dict(model.named_parameters())
         _add(found, weights, sizes, isinstance(arch, HWGPT))
         with torch.no_grad():
@@ -111,7 +111,7 @@ def ranked(model: LanguageModel, importance: Importance) -> Supernet:
     return Supernet(new, _order(importance.layers).tolist())
 
 
-def _add(found: Importance, weights: dict[str, Tensor], sizes: list[tuple[int, int]], rotary: bool) -> None:
+def _add(found: Importance, weights: Mapping[str, Tensor], sizes: list[tuple[int, int]], rotary: bool) -> None:
     """Add the |gradients| of the gates of one batch."""
 
     def gate(name: str, dim: int) -> Tensor:
@@ -158,7 +158,7 @@ def _order(scores: Tensor) -> Tensor:
     return scores.argsort(dim=-1, descending=True, stable=True)
 
 
-def _permute_vocabulary(weights: dict[str, Tensor], arch: TransformerXL, width: Tensor) -> None:
+def _permute_vocabulary(weights: Mapping[str, Tensor], arch: TransformerXL, width: Tensor) -> None:
     if arch.div_val == 1 and arch.d_embed == arch.d_model:
         _put(weights["vocabulary.tables.0"], None, width)
         if arch.cutoffs:
@@ -168,7 +168,7 @@ def _permute_vocabulary(weights: dict[str, Tensor], arch: TransformerXL, width: 
             _put(weight, width, None)
 
 
-def _permute(weights: dict[str, Tensor], name: str, rows: Tensor | None, columns: Tensor | None) -> None:
+def _permute(weights: Mapping[str, Tensor], name: str, rows: Tensor | None, columns: Tensor | None) -> None:
     """Permute a linear map, embedding or norm of that name, bias included, where there is one."""
     if f"{name}.weight" in weights:
         _put(weights[f"{name}.weight"], rows, columns)
@@ -176,7 +176,7 @@ def _permute(weights: dict[str, Tensor], name: str, rows: Tensor | None, columns
         _put(weights[f"{name}.bias"], rows, None)
 
 
-def _permute_flat(weights: dict[str, Tensor], name: str, places: Tensor) -> None:
+def _permute_flat(weights: Mapping[str, Tensor], name: str, places: Tensor) -> None:
     if name in weights:
         _put(weights[name].view(-1), places, None)
 

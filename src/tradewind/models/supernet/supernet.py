@@ -55,7 +55,9 @@ class Supernet(TokenModel):
         """The sub-network of an architecture; raises `UsageError` for one that the shared weights do not hold."""
         return SubNetwork(self, arch)
 
-    def forward(self, tokens: Tensor, arch: Architecture | None = None, logits: str = "all") -> Tensor:
+    def forward(  # type: ignore[override]
+        self, tokens: Tensor, arch: Architecture | None = None, logits: str = "all"
+    ) -> Tensor:
         """(B, T) int64 -> logits (B, T, V) or (B, 1, V) of a sub-network, by default of the largest."""
         return (self.model if arch is None else self.at(arch))(tokens, logits)
 
@@ -95,7 +97,7 @@ class Supernet(TokenModel):
             weight = shared[cut.name]
             leaves[name] = weight.view(cut.shape) if cut.whole else cut.gather(weight.detach()).requires_grad_()
         loss = objective(sub.with_weights(leaves))
-        loss.backward()
+        torch.autograd.backward(loss)
         for name, cut in sub.cuts.items():
             gradient, weight = leaves[name].grad if not cut.whole else None, shared[cut.name]
             if gradient is not None:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from tradewind.core import Architecture, FileFormatError, UsageError
 from tradewind.core.files import canonical_json, parse_json, write_text
-from tradewind.models.base import TokenModel
 from tradewind.models.supernet import Supernet
 from tradewind.training.data import TokenData
 from tradewind.training.evaluation import as_tensor
@@ -64,7 +63,7 @@ class Examination:
         return self.supernet.device
 
     @torch.no_grad()
-    def loss_of(self, model: TokenModel) -> float:
+    def loss_of(self, model: Any) -> float:
         """Nats per token of any model on the same windows, each read without memory."""
         total = sum(float(model.loss(inputs, targets)) * targets.numel() for inputs, targets in self._windows)
         return total / self.tokens

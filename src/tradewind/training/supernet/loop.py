@@ -6,6 +6,7 @@ of the others, on the same text and at no further cost.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,15 @@ class SupernetTrainer(Trainer):
         teacher: Tensor | None = None
         for i, arch in enumerate(self._networks):
             lesson = _Lesson(inputs, targets, self.distill, teacher)
-            self.model.accumulate(self._part(arch), lambda m, f=lesson: self._scaler.scale(f(m) * share))
+            self.model.accumulate(self._part(arch), functools.partial(self._scaled, lesson, share))
             teacher = lesson.predictions if i == 0 else teacher
             self._losses[i] += float(lesson.loss) / self.recipe.accumulation
             total += lesson.loss / len(self._networks)
         return total
+
+    def _scaled(self, lesson: _Lesson, share: float, model: TokenModel) -> Tensor:
+        scaled: Tensor = self._scaler.scale(lesson(model) * share)
+        return scaled
 
     def _part(self, arch: Architecture) -> SubNetwork:
         """The sub-network; those that come back every step are made once."""
