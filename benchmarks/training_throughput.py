@@ -1,0 +1,144 @@
+"""Tokens a second of one training step, side by side with Hugging Face's GPT-2 of the same shape, in one run.
+
+A step is forward, loss, backward and fused AdamW, in float32, with dropout off. The contestants take turns within each
+round, in an order that rotates, so what disturbs the machine meets all of them; a ratio is taken within a round.
+
+    python benchmarks/training_throughput.py [--rounds 12] [--threads 2] [--json]
+
+Hugging Face's GPT-2 runs with its default activation (gelu_new, several kernels) and with the fused tanh GELU, which
+computes the same numbers; both with its default attention (torch's fused kernel).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import tradewind as tw
+from tradewind.training.evaluation import TokenLoss
+
+LAYERS, WIDTH, HEADS, VOCABULARY = 6, 512, 8, 8192
+OURS = "tradewind"
+
+
+def ours() -> torch.nn.Module:
+    shape = {"n_head": (HEADS,) * LAYERS, "d_inner": (4 * WIDTH,) * LAYERS}
+    arch = tw.core.GPT2(d_model=WIDTH, vocab_size=VOCABULARY, context=1024, **shape)
+    return tw.models.build(arch)
+
+
+def hugging_face(activation: str) -> torch.nn.Module:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        n_layer=LAYERS,
+        n_embd=WIDTH,
+        n_head=HEADS,
+        vocab_size=VOCABULARY,
+        n_positions=1024,
+        activation_function=activation,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        use_cache=False,
+    )
+    return GPT2LMHeadModel(config)
+
+
+def stepper(model: torch.nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[], float]:
+    """One training step as a function of nothing; gives the loss."""
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+
+    def step() -> float:
+        value = loss()
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return float(value.detach())
+
+    return step
+
+
+def contestants(batch: int, length: int) -> dict[str, Callable[[], float]]:
+    tokens = torch.randint(VOCABULARY, (batch, length + 1), generator=torch.Generator().manual_seed(0))
+    inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
+    model = ours()
+    token_loss = TokenLoss(model)
+    steps = {OURS: stepper(model, lambda: token_loss(inputs, targets)[0])}
+    for name, activation in (("hugging face", "gelu_new"), ("hugging face, fused GELU", "gelu_pytorch_tanh")):
+        other = hugging_face(activation)
+        steps[name] = stepper(other, lambda other=other: other(input_ids=inputs, labels=inputs).loss)
+    sizes = {sum(p.numel() for p in m.parameters()) for m in (model, other)}
+    assert len(sizes) == 1, f"unlike networks: {sizes}"
+    return steps
+
+
+def race(steps: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each contestant's steps, one a round, after two rounds of warm-up."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    names = list(steps)
+    for turn in range(-2, rounds):
+        for place in range(len(names)):
+            name = names[(place + turn) % len(names)]
+            started = time.perf_counter()
+            steps[name]()
+            if turn >= 0:
+                times[name].append(time.perf_counter() - started)
+    return times
+
+
+def summary(times: dict[str, list[float]], tokens: int) -> dict[str, dict[str, float]]:
+    """Median tokens a second, and the quartiles over rounds of our speed relative to each contestant's."""
+    found = {}
+    for name, seconds in times.items():
+        ratios = [theirs / mine for theirs, mine in zip(seconds, times[OURS], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        found[name] = {
+            "tokens_per_second": tokens / statistics.median(seconds),
+            "best_tokens_per_second": tokens / min(seconds),
+            "ours_over_it": middle,
+            "lower_quartile": low,
+            "upper_quartile": high,
+        }
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--length", type=int, default=256)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    times = race(contestants(options.batch, options.length), options.rounds)
+    found = summary(times, options.batch * options.length)
+    if options.json:
+        facts = {"torch": torch.__version__, "threads": options.threads, "rounds": options.rounds}
+        print(json.dumps(facts | {"batch": options.batch, "length": options.length, "contestants": found}, indent=2))
+        return
+    table = Table("contestant", "tokens/s", "best", "ours over it", "quartiles")
+    for name, row in found.items():
+        table.add_row(
+            name,
+            f"{row['tokens_per_second']:,.0f}",
+            f"{row['best_tokens_per_second']:,.0f}",
+            f"{row['ours_over_it']:.3f}",
+            f"{row['lower_quartile']:.3f} to {row['upper_quartile']:.3f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
