@@ -25,7 +25,12 @@ def compare(
         typer.Option("--objectives", help="Comma-separated, e.g. perplexity,latency_ms@a100. Repeat for more cases."),
     ] = None,
     algorithms: Annotated[
-        str, typer.Option("--algorithms", help="Comma-separated names, each with /preset if wanted; or all.")
+        str,
+        typer.Option(
+            "--algorithms",
+            help="Comma-separated: lts, nsga2/hwgpt (a preset), 'morea(population=20)', optuna:NSGAIISampler, "
+            "pymoo:NSGA2...; or all of our own.",
+        ),
     ] = "all",
     evaluations: Annotated[int, typer.Option("--evaluations", help="Evaluations a run.", min=2)] = 200,
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each algorithm on each case.", min=2)] = 20,

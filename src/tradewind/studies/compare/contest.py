@@ -8,6 +8,7 @@ are what paired tests compare.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -85,10 +86,10 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Contestant:
-    """An algorithm with its default settings, or with those of a preset.
+    """An algorithm with its default settings, with those in brackets behind its name, or with those of a preset.
 
-    >>> Contestant.parse("nsga2/hwgpt").preset
-    'hwgpt'
+    >>> Contestant.parse("nsga2/hwgpt").preset, Contestant.parse("optuna:TPESampler(multivariate=true)").algorithm
+    ('hwgpt', 'optuna:TPESampler(multivariate=true)')
     """
 
     algorithm: str
@@ -98,7 +99,7 @@ class Contestant:
     def parse(cls, text: str) -> Contestant:
         """Read ``algorithm`` or ``algorithm/preset``; raises `UsageError` for unknown names and references."""
         algorithm, slash, preset = text.strip().partition("/")
-        if algorithm in REFERENCES:
+        if search.split(algorithm)[0] in REFERENCES:
             raise UsageError(
                 f"{algorithm} does not compete: the exact optimum is the reference of every comparison, and a design "
                 "is no search; name algorithms that learn, e.g. random,lts,nsga2"
@@ -166,9 +167,9 @@ class Contest:
     ) -> Contest:
         """Every benchmark with every set of objectives, and every algorithm on each.
 
-        `algorithms` are names, each with ``/preset`` if wanted, or ``all``: then those that cannot search a case are
-        left out and listed in `absent`; one that was named raises `UsageError` instead. `sees` is ``draws``, ``means``
-        or ``both``.
+        `algorithms` are names, each with settings in brackets or ``/preset`` if wanted, or ``all``: then those that
+        cannot search a case are left out and listed in `absent`; one that was named raises `UsageError` instead. `sees`
+        is ``draws``, ``means`` or ``both``.
 
         >>> contest = Contest.of(["hwgpt-s"], ["perplexity,latency_ms@a100"], "random,lts", seeds=3)
         >>> len(list(contest.tasks()))
@@ -183,7 +184,8 @@ class Contest:
         if everyone:
             listed = [name for name in search.names() if name not in REFERENCES]
         else:
-            listed = algorithms.split(",") if isinstance(algorithms, str) else list(algorithms)
+            # Commas inside brackets stand between the settings of one algorithm.
+            listed = re.split(r",(?![^(]*\))", algorithms) if isinstance(algorithms, str) else list(algorithms)
         contestants = tuple(dict.fromkeys(Contestant.parse(name) for name in listed if name.strip()))
         absent = []
         for contestant in contestants:
