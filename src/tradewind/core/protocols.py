@@ -72,10 +72,13 @@ class Evaluation:
 
     def values(self, objectives: Sequence[Objective]) -> tuple[float, ...] | None:
         """The objectives' values in their order, or None if any has none."""
-        found = [self.measurements.get(o.name) for o in objectives]
-        if any(m is None or m.value is None for m in found):
-            return None
-        return tuple(float(m.value) for m in found)  # type: ignore[union-attr,arg-type]
+        found = []
+        for objective in objectives:
+            measurement = self.measurements.get(objective.name)
+            if measurement is None or measurement.value is None:
+                return None
+            found.append(float(measurement.value))
+        return tuple(found)
 
 
 @runtime_checkable

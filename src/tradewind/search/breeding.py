@@ -60,9 +60,10 @@ class Breeding(AskTell):
             batch = min(max(tries, 1), 32, patience - tries)
             tries += batch
             new = [child for child in (self.breed(rng) for _ in range(batch)) if child.id not in self.seen]
-            for child, holds in zip(new, self.problem.feasible(new) if new else (), strict=True):
-                if holds:
-                    return child
+            if new:
+                holds = self.problem.feasible(new)
+                if holds.any():
+                    return new[int(holds.argmax())]
         return self.fresh.draw(self.seen, "breed", position)
 
 

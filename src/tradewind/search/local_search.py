@@ -72,5 +72,5 @@ class LocalSearch(Breeder):
         if not len(self._front):
             self._front, self._distances = self._archive.indices, crowding_distance(self._archive.points)
         drawn = rng.integers(len(self._front), size=self.settings.tournament)
-        parent = self._candidates[self._front[drawn[np.argmax(self._distances[drawn])]]]
+        parent = self._candidates[self._front[drawn[self._distances[drawn].argmax()]]]
         return self.problem.space.step(parent, rng, self.settings.spread)

@@ -92,4 +92,4 @@ class MOREA(Breeder):
             front = np.flatnonzero(self._ranks == rank)
             self._distances[rank] = np.full(len(alive), -1.0)
             self._distances[rank][front] = crowding_distance(alive[front])
-        return int(drawn[np.argmax(self._distances[rank][drawn])])
+        return int(drawn[self._distances[rank][drawn].argmax()])
