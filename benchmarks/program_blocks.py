@@ -6,7 +6,8 @@ A step is forward and backward in float32 on one thread, measured in processor t
 so that load on the machine falls on all; a ratio is the median over rounds of the ratio within a round, with the
 quartiles. `hand-written` is a pre-norm ReLU block of 8 heads on PyTorch's own layers; `seed` is the same as a program,
 fused; `faithful` is the seed with one operation a primitive; `mdha` is the seed with a depthwise convolution of width 3
-after each of q, k and v; `primer-ez` squares its ReLU as well.
+after each of q, k and v; `primer-ez` squares its ReLU as well. `block ...` are the same networks as blocks of the gpt2
+family, whose linear maps have biases, and `attention ...` their attention alone.
 """
 
 from __future__ import annotations
@@ -26,10 +27,24 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
+from tradewind.core.blocks import BLOCKS  # noqa: E402
+from tradewind.models.attention import Attention  # noqa: E402
+from tradewind.models.gpt2 import GPT2Block  # noqa: E402
+from tradewind.models.parts import MultiDConvHeadAttention  # noqa: E402
 from tradewind.models.program import lower  # noqa: E402
 from tradewind.programs import Program, primer_ez, resolve, transformer  # noqa: E402
 
 N_HEAD = 8
+RATIOS = (
+    ("seed", "hand-written"),
+    ("faithful", "seed"),
+    ("mdha", "seed"),
+    ("primer-ez", "seed"),
+    ("block vanilla", "hand-written"),
+    ("block mdha", "block vanilla"),
+    ("block primer-ez", "block vanilla"),
+    ("attention mdha", "attention"),
+)
 
 
 class HandWritten(nn.Module):
@@ -62,6 +77,9 @@ def blocks(d_model: int, seq_len: int) -> dict[str, nn.Module]:
         ("primer-ez", primer_ez(), True),
     ):
         made[name] = lower(resolve(program), d_model, seq_len, fuse).to_empty(device="cpu")
+    for name in ("vanilla", "mdha", "primer-ez"):
+        made[f"block {name}"] = GPT2Block(d_model, N_HEAD, 4 * d_model, 0.0, BLOCKS[name])
+    made["attention"], made["attention mdha"] = Attention(d_model, N_HEAD), MultiDConvHeadAttention(d_model, N_HEAD)
     for block in made.values():
         for parameter in block.parameters():
             nn.init.normal_(parameter, std=0.02)
@@ -94,7 +112,7 @@ def main() -> None:
             if turn:  # the first round warms up
                 seconds[name].append(found)
     figures = {}
-    for name, base in (("seed", "hand-written"), ("faithful", "seed"), ("mdha", "seed"), ("primer-ez", "seed")):
+    for name, base in RATIOS:
         ratios = np.array(seconds[name]) / np.array(seconds[base])
         figures[f"{name} / {base}"] = [round(float(q), 3) for q in np.quantile(ratios, [0.5, 0.25, 0.75])]
     milliseconds = {name: round(1e3 * float(np.median(found)), 1) for name, found in seconds.items()}

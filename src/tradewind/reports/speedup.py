@@ -60,4 +60,4 @@ def figure(found: dict[str, Any]) -> Figure:
 def write_figure(found: dict[str, Any], path: Path) -> None:
     """Write the figure as PNG."""
     with style.rc_context():
-        figure(found).savefig(path, dpi=150)
+        figure(found).savefig(path, dpi=110)

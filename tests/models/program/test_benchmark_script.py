@@ -12,7 +12,9 @@ def test_the_script_reports_every_block() -> None:
     size = ["--d-model", "64", "--seq-len", "16", "--batch", "1", "--rounds", "2", "--json"]
     done = subprocess.run([sys.executable, str(SCRIPT), *size], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
-    assert set(found["step_ms"]) == {"hand-written", "seed", "faithful", "mdha", "primer-ez"}
-    assert len(found["ratios"]) == 4
+    programs = {"hand-written", "seed", "faithful", "mdha", "primer-ez"}
+    parts = {"block vanilla", "block mdha", "block primer-ez", "attention", "attention mdha"}
+    assert set(found["step_ms"]) == programs | parts
+    assert len(found["ratios"]) == 8
     for median, low, high in found["ratios"].values():
         assert 0 < low <= median <= high

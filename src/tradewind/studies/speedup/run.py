@@ -14,11 +14,14 @@ from typing import Any
 
 from tradewind.core import StudyError, UsageError
 from tradewind.core.files import read_json, write_json
+from tradewind.studies.interrupts import Interrupts
 from tradewind.studies.speedup.experiment import Experiment, Size, Task
 
 EXPERIMENT, RESULT = "experiment.json", "result.json"
 BACKWARD = 3
 """Operations of a step over those of a forward: the backward pass multiplies twice where the forward does once."""
+CHECKPOINT_EVERY = 100
+"""Steps that a cut run loses at most."""
 
 Report = Callable[[str, int, int], None]
 """Called with a run's name, its steps done and their number."""
@@ -34,11 +37,12 @@ def run(experiment: Experiment, out: str | os.PathLike[str], report: Report | No
     from tradewind import training
 
     text = training.prepare(experiment.data, experiment.tokenizer)
-    for size in experiment.sizes:
-        for task in experiment.tuning(size):
+    with Interrupts():
+        for size in experiment.sizes:
+            for task in experiment.tuning(size):
+                _train(experiment, task, text, folder, report)
+        for task in experiment.tasks(lambda size: chosen_rate(experiment, size, folder)):
             _train(experiment, task, text, folder, report)
-    for task in experiment.tasks(lambda size: chosen_rate(experiment, size, folder)):
-        _train(experiment, task, text, folder, report)
 
 
 def chosen_rate(experiment: Experiment, size: Size, folder: Path) -> float:
@@ -99,6 +103,7 @@ def _train(experiment: Experiment, task: Task, text: Any, folder: Path, report: 
         recipe,
         folder / task.name,
         evaluate_every=experiment.evaluate_every,
+        checkpoint_every=CHECKPOINT_EVERY,
         batches=experiment.batches,
     )
     trainer.run(report=None if report is None else lambda now: report(task.name, now.step, experiment.steps))
