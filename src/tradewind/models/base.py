@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tradewind.core import Architecture, unknown
 from tradewind.models.cache import Cache
+from tradewind.models.cross_entropy import linear_cross_entropy
 
 
 class TokenModel(nn.Module, abc.ABC):
@@ -44,8 +45,15 @@ class TokenModel(nn.Module, abc.ABC):
 
     def head_loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """The same from hidden states (B, T, D); computed in float32 or better."""
+        weight = self.output_weight()
+        if weight is not None:
+            return linear_cross_entropy(hidden.flatten(0, 1), weight, targets.flatten())
         logits = self.head(hidden).flatten(0, 1)
         return F.cross_entropy(logits.to(precise(logits.dtype)), targets.flatten())
+
+    def output_weight(self) -> Tensor | None:
+        """The weight (V, D) of an output layer that is one linear map without bias; None where it is something else."""
+        return None
 
     def initial(self, name: str) -> tuple[float, float]:
         """Mean and standard deviation with which the parameter `name` starts."""

@@ -95,6 +95,10 @@ class GPT2Model(LanguageModel):
         """(B, T, D) -> logits (B, T, V)."""
         return F.linear(hidden, self.token_embedding.weight)
 
+    def output_weight(self) -> Tensor:
+        """That of the token embedding."""
+        return self.token_embedding.weight
+
     def head_loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """Mean nats per token from hidden states; never holds all logits where a gradient is wanted."""
         return output_loss(hidden.flatten(0, 1), self.token_embedding.weight, targets.flatten())

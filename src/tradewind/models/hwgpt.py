@@ -23,7 +23,6 @@ from tradewind.models.attention import causal_attention
 from tradewind.models.base import LanguageModel, embedding_table
 from tradewind.models.cache import Cache, LayerCache
 from tradewind.models.feed_forward import FeedForward, GatedFeedForward
-from tradewind.models.output_loss import output_loss
 from tradewind.models.rotary import rotary_table, rotate
 
 ROTARY_FRACTION = {"profiled": 0.25, "intended": 0.5}
@@ -95,15 +94,12 @@ class HWGPTModel(LanguageModel):
 
     def head(self, hidden: Tensor) -> Tensor:
         """(B, T, D) -> logits (B, T, V)."""
-        return F.linear(hidden, self._output_weight)
+        return F.linear(hidden, self.output_weight())
 
-    def head_loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Mean nats per token from hidden states; never holds all logits where a gradient is wanted."""
-        return output_loss(hidden.flatten(0, 1), self._output_weight, targets.flatten())
-
-    @property
-    def _output_weight(self) -> Tensor:
-        return self.token_embedding.weight if self.arch.network == "intended" else self.output.weight
+    def output_weight(self) -> Tensor:
+        """That of the token embedding, or of the output layer where it has its own."""
+        tied = self.arch.network == "intended"
+        return self.token_embedding.weight if tied else self.output.weight
 
     def make_cache(self, batch: int, length: int) -> Cache:
         """An empty cache; see the base class."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -58,7 +59,8 @@ def grasp(model: TokenModel, inputs: Tensor, targets: Tensor) -> float:
     """
     weights = linear_weights(model)
     with sdpa_kernel(SDPBackend.MATH):
-        loss = model.loss(inputs, targets)
+        # From the outputs, log-probabilities or not: the model's own loss need not be differentiable twice.
+        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
         gradients = torch.autograd.grad(loss, weights, create_graph=True)
         flow = sum((g * g.detach()).sum() for g in gradients)
         products = torch.autograd.grad(flow, weights)

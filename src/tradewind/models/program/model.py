@@ -54,6 +54,10 @@ class ProgramModel(TokenModel):
         """(B, T, D) -> logits (B, T, V)."""
         return F.linear(hidden, self.token_embedding.weight)
 
+    def output_weight(self) -> Tensor:
+        """That of the token embedding."""
+        return self.token_embedding.weight
+
     def initial(self, name: str) -> tuple[float, float]:
         """SCALE 1, SHIFT 0; a convolution has deviation 1/√(products it adds up), embeddings 0.02 (GPT-2)."""
         operation = name.rpartition(".")[2]
