@@ -192,7 +192,7 @@ class HWGPTBenchmark:
         """
         batch, wanted = self._batch(archs), self.wanted(metrics)
         means: dict[str, list[np.ndarray]] = {metric: [] for metric in wanted}
-        own = {metric: found for metric in wanted if (found := calibrated_metric(metric))}
+        own = {metric: mine for metric in wanted if (mine := calibrated_metric(metric))}
         stds: dict[str, list[np.ndarray]] = {metric: [] for metric in wanted if metric not in CLOSED}
         for start in range(0, len(batch), BLOCK):
             part = batch[start : start + BLOCK]
@@ -263,7 +263,7 @@ class HWGPTBenchmark:
             return own.model.layerwise()
         column = column_of(objective)
         if column in CLOSED:
-            return OfTotals(costs.params if column == "params" else self._flops)
+            return OfTotals(lambda archs: self._closed(archs, column))
         return self.predictor(objective).model.layerwise(str(objective))
 
     def bounds(self, objectives: Sequence[str | Objective] | str) -> dict[str, tuple[float, float]]:
@@ -339,7 +339,7 @@ class HWGPTBenchmark:
         return MeasuredTable.load(self.scale, self.data)
 
     def _closed(self, batch: ArchitectureBatch, column: str) -> np.ndarray:
-        return np.asarray(costs.params(batch) if column == "params" else self._flops(batch))
+        return np.asarray(self._flops(batch) if column == "flops" else costs.evaluate(column, batch))
 
     def _flops(self, batch: ArchitectureBatch) -> Any:
         return profiler_flops(batch, PROFILED_BATCH[self.scale])
