@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from tradewind.core import Evaluation, Objective
+from tradewind.pareto.wording import cell, label
 from tradewind.programs import Program, diff
 
 CONFIDENCE = 0.95
+CHANGES = 4
+"""Changes of one generation that are told; neutral ones gather in what has no effect."""
 
 
 def details(evaluation: Evaluation, name: str, default: Any = None) -> Any:
@@ -40,15 +43,23 @@ def ancestry(evaluation: Evaluation, evaluations: Iterable[Evaluation]) -> list[
 
 
 def lineage(evaluation: Evaluation, evaluations: Iterable[Evaluation]) -> list[str]:
-    """The changes on the way from the first program to one, a line each.
+    """The generations from the first program to one, a line each: the changes and the first measurement.
 
     A change of what has no effect is told as well: it was inherited, and may have mattered later.
     """
     return [
-        f"#{after.index} from #{before.index}: {change}"
+        f"#{after.index} from #{before.index}: {changes(before.candidate, after.candidate)}"
+        f" ({label(Objective.parse(name))} {cell(found)})"
         for before, after in itertools.pairwise(ancestry(evaluation, evaluations))
-        for change in diff(before.candidate, after.candidate)
+        for name, found in list(after.measurements.items())[:1]
     ]
+
+
+def changes(before: Program, after: Program, most: int = CHANGES) -> str:
+    """What changed, in words; of many changes the first ones."""
+    found = diff(before, after)
+    more = f"; and {len(found) - most} more" if len(found) > most else ""
+    return "; ".join(found[:most]) + more
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from tradewind.core import Evaluation
 from tradewind.pareto.wording import cell, label
-from tradewind.programs import Program, diff
+from tradewind.programs import Program
 from tradewind.reports import evolution_charts as charts
 from tradewind.reports.data import ReportData
-from tradewind.reports.evolution import ancestry, details, lineage, parent, retrained, value
+from tradewind.reports.evolution import ancestry, changes, details, lineage, parent, retrained, value
 from tradewind.reports.markup import Markup, el, join
 from tradewind.reports.page import Section, paragraphs, table
 from tradewind.reports.sections import architectures, frontier, provenance
@@ -154,13 +154,12 @@ def mutations(data: ReportData) -> Section | None:
 
 def _ranked(rank: int, evaluation: Evaluation, known: dict[str, Evaluation], data: ReportData) -> list[str | Markup]:
     above = known.get(parent(evaluation) or "")
-    changes = diff(above.candidate, evaluation.candidate) if above is not None else ("the start",)
+    shown = changes(above.candidate, evaluation.candidate) if above is not None else "the start"
     stopped, same = details(evaluation, "stopped"), details(evaluation, "same_as")
     trained = f"to hurdle {stopped}" if stopped is not None else "to the end"
     trained = f"{trained}, as {str(same)[:8]}" if same else trained
     depth = len(ancestry(evaluation, known.values())) - 1
     origin = f"#{above.index} (generation {depth})" if above is not None else ""
-    shown = "; ".join(changes[:4]) + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
     objective = data.objectives[0]
     number, name = f"{evaluation.index}", evaluation.candidate.id[:8]
     return [f"{rank}", number, name, cell(evaluation.measurements[objective.name]), trained, origin, shown]
