@@ -22,7 +22,6 @@ from tradewind.core.blocks import KERNEL, Block
 from tradewind.models.base import LanguageModel, embedding_table
 from tradewind.models.cache import Cache, LayerCache
 from tradewind.models.feed_forward import FeedForward, GatedFeedForward
-from tradewind.models.output_loss import output_loss
 from tradewind.models.parts.activations import SquaredReLU
 from tradewind.models.parts.attention import attention_of
 
@@ -98,10 +97,6 @@ class GPT2Model(LanguageModel):
     def output_weight(self) -> Tensor:
         """That of the token embedding."""
         return self.token_embedding.weight
-
-    def head_loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Mean nats per token from hidden states; never holds all logits where a gradient is wanted."""
-        return output_loss(hidden.flatten(0, 1), self.token_embedding.weight, targets.flatten())
 
     def make_cache(self, batch: int, length: int) -> Cache:
         """An empty cache; see the base class."""
