@@ -78,6 +78,11 @@ def test_charts_and_figure_show_the_models_numbers(data: ReportData, tmp_path: P
     latency = prices(data)[0]
     scatter = foretold(latency).traces[1]
     assert scatter["x"] == latency.measured.tolist()
+    assert scatter["error_x"]["array"] == [
+        e.measurements["latency_ms@toy"].spread / 2 if e.measurements["latency_ms@toy"].spread else 0.0
+        for e in latency.evaluations
+    ]
+    assert np.allclose(scatter["error_y"]["array"], latency.foretold * latency.model.half_width(0.9))
     bars = breakdown(latency, data.frontier)
     stacked = np.sum([trace["y"] for trace in bars.traces], axis=0)
     assert np.allclose(stacked, latency.model.predict([e.candidate for e in data.frontier]))

@@ -21,14 +21,20 @@ if TYPE_CHECKING:
 
 
 def foretold(found: Prices) -> Chart:
-    """Each measurement against what the others foretold, with the line on which they would agree."""
+    """Each measurement against what the others foretold, with the line on which they would agree.
+
+    Bars: half the inter-quartile range of a measurement, and the 90% interval of what is foretold.
+    """
     low, high = _range(found)
+    bars = {"type": "data", "thickness": 0.8, "width": 0, "color": style.GREY}
     points: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers",
         "name": "measured",
         "x": found.measured.tolist(),
         "y": found.foretold.tolist(),
+        "error_x": {**bars, "array": found.bars[0].tolist()},
+        "error_y": {**bars, "array": found.bars[1].tolist()},
         "marker": {"color": style.FRONTIER, "size": 6},
         "hoverinfo": "text",
         "hovertext": [hover(evaluation) for evaluation in found.evaluations],
@@ -96,6 +102,8 @@ def price_figures(data: ReportData) -> dict[str, Figure]:
 def _draw_foretold(axes: Axes, found: Prices) -> None:
     low, high = _range(found)
     axes.plot([low, high], [low, high], ls="--", lw=1.0, color=style.BASELINE)
+    across, upright = found.bars
+    axes.errorbar(found.measured, found.foretold, upright, across, fmt="none", elinewidth=0.6, ecolor=style.GREY)
     axes.plot(found.measured, found.foretold, "o", ms=3.5, mew=0, alpha=0.8, color=style.FRONTIER)
     for which in ("x", "y"):
         style.scale_axis(axes, which, [low, high])

@@ -45,6 +45,15 @@ class Prices:
         """Median relative error of measurements that were left out."""
         return float(np.median(np.abs(self.foretold / self.measured - 1)))
 
+    @property
+    def bars(self) -> tuple[np.ndarray, np.ndarray]:
+        """Half-lengths of error bars, (n,) each: half the inter-quartile range of what was measured, and the 90%
+        interval of what was foretold (none where the measurements are too few for it).
+        """
+        spread = [e.measurements[self.objective.name].spread or 0.0 for e in self.evaluations]
+        width = self.model.half_width(0.9)
+        return np.array(spread) / 2, self.foretold * (width if np.isfinite(width) else 0.0)
+
     def shares(self, frontier: Sequence[Evaluation]) -> dict[str, np.ndarray]:
         """What each kind of work costs in each network of the frontier, dearest kind first."""
         parts = self.model.breakdown([e.candidate for e in frontier])

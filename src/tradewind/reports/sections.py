@@ -106,8 +106,8 @@ def device_prices(data: ReportData) -> Section | None:
         return None
     text = (
         "A sum of physical features with non-negative prices, fitted to this study's own measurements. Left: each "
-        "measurement against what the others foretell of it. Right: what each kind of work costs in every network of "
-        "the frontier, by the model."
+        "measurement against what the others foretell of it; bars are half its spread and the 90% interval. Right: "
+        "what each kind of work costs in every network of the frontier, by the model."
     )
     left = remainder(data)
     pairs = [(charts_of.foretold(found), charts_of.breakdown(found, data.frontier)) for found in models]
