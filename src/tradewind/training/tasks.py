@@ -11,10 +11,11 @@ import io
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tradewind.core import TradewindError, UsageError, unknown
+from tradewind.core import TradewindError, UsageError
 from tradewind.core.files import content_hash, read_json, write_json
 from tradewind.models.base import LanguageModel
 from tradewind.training.tokenizers import Tokenizer
@@ -158,7 +159,11 @@ def _manager(include: str | os.PathLike[str] | None, tasks: Sequence[str]) -> An
     manager = TaskManager(include_path=folder)
     for task in tasks:
         if task not in manager.all_tasks:
-            raise unknown("task", task, [*GROUPS, *manager.all_tasks])
+            near = get_close_matches(task, [*GROUPS, *manager.all_tasks], n=1)
+            hint = f": did you mean {near[0]!r}?" if near else ";"
+            raise UsageError(
+                f"unknown task {task!r}{hint} {', '.join(GROUPS)} and {len(manager.all_tasks):,} of lm-eval are known"
+            )
     return manager
 
 
