@@ -37,19 +37,17 @@ SPACE = {
 BATCH, LENGTH, RATE = 8, 64, 3e-3
 WINDOWS = {"batches": 32, "batch_size": 16, "length": LENGTH}
 
-THIRD = 3
-"""Every third architecture is trained with a second seed, for the noise."""
-
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the trainings")
     parser.add_argument("--results", type=Path, required=True, help="folder for the figures")
     parser.add_argument("--steps", type=int, default=400, help="sandwich steps")
-    parser.add_argument("--alone-steps", type=int, default=300, help="steps of an architecture trained alone")
+    parser.add_argument("--alone-steps", type=int, default=150, help="steps of an architecture trained alone")
     parser.add_argument("--archs", type=int, default=12, help="architectures trained alone")
-    parser.add_argument("--seeds", type=int, default=2, help="seeds of each supernet")
-    parser.add_argument("--members", type=int, default=150, help="sub-networks scored for the frontier")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of each supernet")
+    parser.add_argument("--again", type=int, default=4, help="of these, trained with a second seed, for the noise")
+    parser.add_argument("--members", type=int, default=100, help="sub-networks scored for the frontier")
     return parser.parse_args()
 
 
@@ -100,7 +98,7 @@ def main() -> None:
     first = examinations["sandwich-0"]
     alone: dict[str, list[float]] = {}
     for seed in (0, 1):
-        some = archs if seed == 0 else archs[::THIRD]
+        some = archs if seed == 0 else again_of(archs, given.again)
         alone[f"alone-{seed}"] = []
         for arch in some:
             folder = given.out / f"alone-{seed}" / arch.id
@@ -125,9 +123,14 @@ def chosen(space: Any, n: int) -> list[Architecture]:
     return sorted(found, key=lambda arch: int(costs.params(arch)))
 
 
+def again_of(items: list[Any], n: int) -> list[Any]:
+    """`n` of them, evenly spaced."""
+    return [items[i * len(items) // n] for i in range(n)]
+
+
 def write(given: Any, space: Any, text: Any, archs: Any, facts: Any, inherited: Any, alone: Any, scored: Any) -> None:
     truth = alone["alone-0"]
-    again = truth[::THIRD]
+    noise = np.abs(np.subtract(again_of(truth, given.again), alone["alone-1"]))
     table = {
         "space": space.to_dict(),
         "text": {"spec": "stdlib", "tokenizer": "bytes", "hash": text.hash},
@@ -142,7 +145,7 @@ def write(given: Any, space: Any, text: Any, archs: Any, facts: Any, inherited: 
         "alone": alone,
         "agreement": {name: told(compare(losses, truth)) for name, losses in inherited.items()},
         "params_agreement": told(compare([-float(costs.params(arch)) for arch in archs], truth)),
-        "noise": {"mean_abs_difference": float(np.mean(np.abs(np.subtract(again, alone["alone-1"]))))},
+        "difference_of_seeds": [float(value) for value in noise],
         "members": [
             {
                 "id": row["id"],
@@ -156,7 +159,11 @@ def write(given: Any, space: Any, text: Any, archs: Any, facts: Any, inherited: 
     given.results.mkdir(parents=True, exist_ok=True)
     write_json(given.results / "figures.json", table)
     draw(read_json(given.results / "figures.json"), given.results / "supernet.png")
-    print(json.dumps({key: table[key] for key in ("supernets", "agreement", "params_agreement", "noise")}, indent=1))
+    print(
+        json.dumps(
+            {key: table[key] for key in ("supernets", "agreement", "params_agreement", "difference_of_seeds")}, indent=1
+        )
+    )
 
 
 def told(found: dict[str, Any]) -> dict[str, Any]:
