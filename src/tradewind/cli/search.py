@@ -23,10 +23,12 @@ from tradewind.cli.common import (
     use_device,
     workload_options,
 )
+from tradewind.cli.train import StepsOption, read_recipe
 from tradewind.core import Evaluation, StudyError, TradewindError, UsageError, Workload
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace
+    from tradewind.training import Recipe
 
 ROWS = 24
 """Rows of the frontier that are printed; the report has all."""
@@ -64,6 +66,14 @@ def search(
         Path | None,
         typer.Option("--supernet", help="Folder of a supernet: perplexity is read from it, and its space searched."),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Text to train candidates on (as in train): perplexity is that after training."),
+    ] = None,
+    steps: StepsOption = None,
+    training: Annotated[
+        list[str] | None, typer.Option("--training", help="Setting of the recipe, e.g. length=64. Repeatable.")
+    ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline/--no-baseline", help="Measure homogeneous models of growing depth beside.")
     ] = True,
@@ -76,10 +86,19 @@ def search(
     Exit status 1 if no candidate could be evaluated; the commonest reasons are told.
 
     Example: tradewind search --space gpt2 --device cpu --budget 60 --seed 0 --out runs/a
+
+    Example: tradewind search --space small.json --objectives perplexity,latency_ms --data stdlib --steps 90 --training
+    length=64 --algorithm mo-asha --out runs/trained
     """
     from tradewind.studies import Study
 
     place = get_space(space, sets) if supernet is None else _space_of(supernet, space, sets)
+    if data is not None:
+        _train_on(data, read_recipe("default", steps, training, seed), out)
+    elif steps or training:
+        raise UsageError(
+            "--steps and --training belong to --data, the text that candidates are trained on; give it too"
+        )
     study = Study.create(
         out,
         space=place,
@@ -110,6 +129,14 @@ def search(
     console().print(frontier.table(ROWS))
     console(err=True).print(f"{len(frontier)} of {status['evaluations']} evaluated are on the frontier, kept in {out}.")
     console(err=True).print(f"Look at it: tradewind report {out}")
+
+
+def _train_on(data: str, recipe: Recipe, out: Path) -> None:
+    """Let ``perplexity`` be that after training; the state of each training is kept beside the study."""
+    from tradewind.evaluators.training import use
+    from tradewind.training.data import prepare
+
+    use(prepare(data), recipe, out / "trainings")
 
 
 def _space_of(supernet: Path, space: str, sets: list[str] | None) -> ArchitectureSpace:
