@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from tradewind.core import Measurement, Objective
+from tradewind.core import Architecture, Measurement, Objective
 
 UNITS = (("T", 1e12, 0.9995e12), ("G", 1e9, 0.9995e9), ("M", 1e6, 0.9995e6), ("k", 1e3, 9999.5))
 """Letters for large numbers: name, size, and the least value that is written with it."""
@@ -69,11 +70,13 @@ def label(objective: Objective, place: bool = True) -> str:
 
 
 def shape(candidate: Any) -> dict[str, str]:
-    """Depth, width, mean inner size and heads as short texts; only those the candidate has.
+    """Depth, width, mean inner size and heads as short texts; only those the candidate has; blocks where not usual.
 
     >>> from tradewind.core import GPT2
     >>> shape(GPT2(d_model=128, n_head=(2, 4), d_inner=(256, 512)))
     {'layers': '2', 'd_model': '128', 'mean d_inner': '384', 'heads': '2-4'}
+    >>> shape(GPT2(d_model=8, n_head=(2,) * 3, d_inner=(8,) * 3, block=("mdha", "mdha", "gelu")))["block"]
+    '2 mdha, 1 gelu'
     """
     facts = {}
     if hasattr(candidate, "n_layer"):
@@ -85,6 +88,10 @@ def shape(candidate: Any) -> dict[str, str]:
     if hasattr(candidate, "n_head"):
         low, high = min(candidate.n_head), max(candidate.n_head)
         facts["heads"] = str(low) if low == high else f"{low}-{high}"
+    for name, (usual, *_) in candidate.named_fields().items() if isinstance(candidate, Architecture) else ():
+        if set(getattr(candidate, name)) != {usual}:
+            runs = itertools.groupby(getattr(candidate, name))
+            facts[name] = ", ".join(f"{len(list(run))} {entry}" for entry, run in runs)
     return facts
 
 
