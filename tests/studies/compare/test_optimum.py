@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tradewind.benchmarks.hwgpt import HWGPTBenchmark
+from tradewind.benchmarks.schema import DEVICES
 from tradewind.core import ArchitectureBatch
 from tradewind.pareto import hypervolume, oriented
 from tradewind.studies.compare import Case
@@ -85,3 +86,24 @@ def test_it_is_computed_once_and_read_back(tmp_path: Path, monkeypatch: pytest.M
     assert (again.values == first.values).all()
     assert again.hypervolume == first.hypervolume
     assert len(again.thinned) <= 1000
+
+
+def test_every_device_and_every_form_can_be_an_objective() -> None:
+    devices = [*(f"latency_ms@{d}" for d in DEVICES), *(f"energy_wh@{d}" for d in DEVICES)]
+    assert len(devices) == 26
+    for name in (*devices, "float16_memory_mb", "bfloat16_memory_mb", "params", "decoder_params", "flops"):
+        case = Case.of("hwgpt-s", f"perplexity,{name}")
+        scale = Scale.of(case)
+        assert (scale.high > scale.low).all()
+        assert case.problem(0).layerwise.keys() <= {name}
+
+
+def test_the_exact_optimum_of_parameters_against_latency_is_beaten_by_no_sample() -> None:
+    case = Case.of("hwgpt-s", "decoder_params,latency_ms@cpu_xeon_gold")
+    front = oriented(optimum(case).values, case.objectives)
+    batch = case.bench.space.sample_many(2000, seed=0)
+    table = case.bench.query_many(batch, case.objectives)
+    drawn = oriented(np.column_stack([table[name] for name in case.objective_names]), case.objectives)
+    assert (drawn.min(axis=0) >= front.min(axis=0)).all()
+    for point in drawn[::10]:
+        assert ((front <= point + 1e-9 * abs(point)).all(axis=1)).any()
