@@ -93,10 +93,12 @@ def parse_json(text: str | bytes, origin: str = "JSON text") -> Any:
     if len(text) > MAX_JSON_BYTES:
         raise FileFormatError(f"{origin} is {len(text):,} bytes; at most {MAX_JSON_BYTES:,} are read")
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique_keys)
+        value = _STRICT.decode(text) if isinstance(text, str) else json.loads(text, **_HOOKS)
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{origin} is not valid JSON: {error}") from error
-    _check_depth(value, origin)
+    opened = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+    if sum(map(text.count, opened)) > MAX_JSON_DEPTH:  # type: ignore[arg-type]
+        _check_depth(value, origin)
     return value
 
 
@@ -178,3 +180,11 @@ def _check_depth(value: Any, origin: str) -> None:
         if not level:
             return
     raise FileFormatError(f"{origin} is nested deeper than {MAX_JSON_DEPTH} levels")
+
+
+_HOOKS: dict[str, Any] = {
+    "parse_constant": _refuse_constant,
+    "parse_float": _finite,
+    "object_pairs_hook": _unique_keys,
+}
+_STRICT = json.JSONDecoder(**_HOOKS)
