@@ -113,7 +113,7 @@ class Additive(Rounds):
         ours = self._points(functions, [*known, *chosen])
         front = np.flatnonzero(nondominated_mask(ours))
         near = [known[i] for i in front if i < len(known)] or list(known)
-        steps = [self.problem.space.step(near[rng.integers(len(near))], rng, True) for _ in range(STEPS)]
+        steps = [self.problem.space.step(near[int(rng.integers(len(near)))], rng, True) for _ in range(STEPS)]
         pool = {c.id: c for c in (*self._frontier(functions, rng), *steps)}
         fresh = [c for name, c in pool.items() if name not in taken]
         fresh = [c for c, holds in zip(fresh, self.problem.feasible(fresh) if fresh else (), strict=True) if holds]

@@ -95,7 +95,7 @@ class Bayesian(Rounds):
         lonely = np.argsort(-crowding_distance(points), kind="stable")[: max(4, len(parents) // 4)]
 
         def parent() -> Any:
-            return parents[rng.choice(lonely) if rng.random() < 0.5 else rng.integers(len(parents))]
+            return parents[int(rng.choice(lonely) if rng.random() < 0.5 else rng.integers(len(parents)))]
 
         children = [space.step(parent(), rng, True) for _ in range(size // 2)]
         children += [space.step(space.step(parent(), rng, True), rng, True) for _ in range(size // 6)]
