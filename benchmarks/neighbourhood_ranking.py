@@ -20,18 +20,24 @@ from rich.console import Console
 from rich.table import Table
 
 from tradewind.core.ranking import bootstrap_interval, common_ratio, kendall, spearman
-from tradewind.programs import diff
+from tradewind.programs import canonical_hash, diff, neighbourhood, primer_ez, transformer
 from tradewind.reports.evolution import details, interval, retrained
 from tradewind.studies import StoredStudy
 
-EDITS = {
-    "squared ReLU": "inserted SQUARE after MAX in relu of feed-forward",
-    "DConv after every head projection (Q, K and V)": (
-        "inserted DCONV_3X1 after CONV_1X1 in head-projection of self-attention"
-    ),
-    "DConv after the attention's output, per head": "inserted DCONV_3X1 after MAT_MUL in self-attention",
-}
-"""Edits to look for, by the words of `diff`."""
+
+def published() -> dict[str, str]:
+    """What to look for, by canonical hash: one graph is reached by several edits."""
+    seed, easy = transformer(), primer_ez()
+    found = {
+        "squared ReLU": seed.with_body(9, easy.subprograms[9].instructions),
+        "DConv after each of q, k and v": seed.with_body(3, easy.subprograms[3].instructions),
+    }
+    for neighbour in neighbourhood(seed, ["DCONV_3X1"], ["insert"]):
+        (line, *_) = diff(seed, neighbour.program)
+        if line == "spliced DCONV_3X1 after head-projection in self-attention":
+            place = next(i for i, x in enumerate(neighbour.program.subprograms[1].instructions) if x.op == "DCONV_3X1")
+            found[f"DConv after {('k', 'q', 'q', 'v')[place - 1]} alone"] = neighbour.program
+    return {canonical_hash(program): name for name, program in found.items()}
 
 
 def summary(run: Path) -> dict[str, Any]:
@@ -47,10 +53,10 @@ def summary(run: Path) -> dict[str, Any]:
     base = again[start.id]
     # Where seeds are paired with the start's, what is left of a difference is noise of the program's own.
     noise = float(np.median([r.deviation for r in again.values() if len(r.losses) > 1]))
-    rows = []
+    rows, edits = [], published()
     for name, row in again.items():
         words = "; ".join(diff(start, row.program)) or "the start"
-        known = next((short for short, edit in EDITS.items() if edit == words), "")
+        known = edits.get(canonical_hash(row.program), "")
         if name in names and (known or name == start.id or places["truth"][names.index(name)] <= 5):
             place = names.index(name)
             gain, low, high = interval([base.losses[s] - loss for s, loss in row.losses.items() if s in base.losses])
