@@ -133,7 +133,7 @@ class ArchitectureBatch(Sequence[Architecture]):
     def names(self, name: str, rows: Any = slice(None)) -> np.ndarray:
         """The names of a per-layer field of names, (n, Lmax) text; those of layers past the depth mean nothing."""
         column, choices = self.columns[name], family(self.family).named_fields()[name]
-        codes = column[[rows] if isinstance(rows, (int, np.integer)) else rows]
+        codes = column[np.atleast_1d(rows) if isinstance(rows, (int, np.integer)) else rows]
         if not codes.shape[1]:
             codes = np.zeros((len(codes), self.columns["n_head"].shape[1]), np.uint8)
         return np.array(choices)[codes]
