@@ -72,8 +72,11 @@ def smooth(losses: list[float]) -> np.ndarray:
     [3.0, 2.5, 2.0, 2.0, 2.0]
     """
     raw = np.asarray(losses, dtype=float)
-    middle = [raw[0], *(float(np.median(raw[i - 1 : i + 2])) for i in range(1, len(raw) - 1)), raw[-1]]
-    return np.minimum.accumulate(np.array(middle))
+    middle = raw.copy()
+    if len(raw) > 2:
+        middle[1:-1] = np.median(np.stack([raw[:-2], raw[1:-1], raw[2:]]), axis=0)
+    smoothed: np.ndarray = np.minimum.accumulate(middle)
+    return smoothed
 
 
 def steps_to(target: float, run: Result) -> tuple[float, bool]:
@@ -127,7 +130,7 @@ def power_law(experiment: Experiment, finished: dict[Size, list[dict[str, Result
     best = _fit(experiment, finished, every)
     if best is None:
         raise StudyError("the curves of the sizes share no range of compute; train them for longer, or closer sizes")
-    draws = generator(experiment.seed, "speedup", "power law").integers(count, size=(min(DRAWS, 500), count))
+    draws = generator(experiment.seed, "speedup", "power law").integers(count, size=(200, count))
     fits = [fit for row in draws.tolist() if (fit := _fit(experiment, finished, row)) is not None]
     spread = {key: np.quantile([fit[key] for fit in fits], [0.025, 0.975]).tolist() for key in best}
     return {key: {"value": value, "low": spread[key][0], "high": spread[key][1]} for key, value in best.items()}
@@ -203,11 +206,11 @@ def _fit(experiment: Experiment, finished: dict[Size, list[dict[str, Result]]], 
         high = max(max(compute) for compute, _ in curves)
         if low >= high:
             return None
-        for at in np.geomspace(low, high, GRID):
-            reached = [np.interp(np.log(at), np.log(c), v) for c, v in curves if c[0] <= at <= c[-1] * (1 + 1e-9)]
-            if reached:
-                rows.append([*(1.0 if place == i else 0.0 for i in range(len(experiment.blocks))), -np.log(at)])
-                targets.append(math.log(min(reached)))
+        grid = np.linspace(math.log(low), math.log(high), GRID)
+        least = np.min([np.interp(grid, np.log(c), v, left=np.inf) for c, v in curves], axis=0)
+        for at, loss in zip(grid.tolist(), least.tolist(), strict=True):
+            rows.append([*(1.0 if place == i else 0.0 for i in range(len(experiment.blocks))), -at])
+            targets.append(math.log(loss))
     solved = np.linalg.lstsq(np.array(rows), np.array(targets), rcond=None)[0]
     k = float(solved[-1])
     levels = dict(zip(experiment.blocks, solved[:-1].tolist(), strict=True))
