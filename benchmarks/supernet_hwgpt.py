@@ -21,7 +21,16 @@ from tradewind import costs, models, spaces, training
 from tradewind.core import Architecture
 from tradewind.core.files import read_json, write_json
 from tradewind.models.supernet import Supernet
-from tradewind.training.supernet import Examination, Sampling, SupernetTrainer, compare, covering, examine, train_alone
+from tradewind.training.supernet import (
+    Examination,
+    Sampling,
+    SupernetTrainer,
+    compare,
+    covering,
+    examine,
+    spread,
+    train_alone,
+)
 
 SPACE = {
     "name": "hwgpt-cut",
@@ -105,7 +114,7 @@ def main() -> None:
             loss = train_alone(arch, first, text, recipe(given.alone_steps, seed), folder)
             alone[f"alone-{seed}"].append(loss)
             print(f"alone {seed} {arch.id} {costs.params(arch):,} {loss:.4f}", flush=True)
-    members = list(dict.fromkeys([*sandwich.extremes, *[a for b in sandwich.bins for a in b]]))[: given.members]
+    members = spread(space, given.members, 0)
     scored = examine(
         Examination(nets["sandwich-0"], text, **WINDOWS | {"batches": 8}), members, given.out / "many.jsonl"
     )
