@@ -32,7 +32,7 @@ class CombinedEvaluator:
         for name in names:
             if names.count(name) > 1:
                 raise UsageError(f"two parts of a CombinedEvaluator measure {name}; leave it to one of them")
-        levels = {tuple(part.fidelities) for part in self.parts if getattr(part, "fidelities", ())}
+        levels = {tuple(getattr(part, "fidelities", ())) for part in self.parts} - {()}
         if len(levels) > 1:
             raise UsageError("two parts of a CombinedEvaluator report at unlike fidelities; give them the same")
         self.fidelities: tuple[int, ...] = levels.pop() if levels else ()

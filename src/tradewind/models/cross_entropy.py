@@ -31,7 +31,8 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Ten
     5.0
     """
     if _blockwise(hidden, weight):
-        return _LinearCrossEntropy.apply(hidden, weight, targets)
+        loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+        return loss
     logits = F.linear(hidden, weight)
     return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), targets)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tradewind.core import Evaluation
@@ -22,7 +23,7 @@ class Meter:
     """
 
     def __init__(self, evaluator: Any = None) -> None:
-        fidelities = getattr(evaluator, "fidelities", ())
+        fidelities: Sequence[int] = getattr(evaluator, "fidelities", ())
         self.whole = int(fidelities[-1]) if len(fidelities) else 1
         self.spent = 0
         self._resumes = bool(getattr(evaluator, "resumes", False))

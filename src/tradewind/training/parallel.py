@@ -90,7 +90,8 @@ def spread(module: nn.Module, strategy: str) -> nn.Module:
 
 def whole(tensor: Tensor) -> Tensor:
     """A sharded tensor gathered from all processes (all must ask), any other as it is."""
-    return tensor.full_tensor() if _is_sharded(tensor) else tensor
+    gathered: Tensor = tensor.full_tensor() if _is_sharded(tensor) else tensor  # type: ignore[attr-defined]
+    return gathered
 
 
 @torch.no_grad()
