@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from tradewind.cli.common import JsonOption, MemoryLimitOption, SeedOption, console, print_json
-from tradewind.core import StudyError, TradewindError, UsageError
+from tradewind.core import Space, StudyError, TradewindError, UsageError
 
 if TYPE_CHECKING:
     from tradewind.programs import Program, ProgramSpace
@@ -92,12 +92,12 @@ def evolve(
     )
     trained = ProgramTraining(
         space, text, recipe, budget, seed=seed, workers=workers, time_limit_s=time_limit,
-        **({"memory_limit_mb": memory_limit} if memory_limit else {}),
+        **({"memory_limit_mb": memory_limit} if memory_limit else {}),  # type: ignore[arg-type]
     )  # fmt: skip
     with trained:
         study = Study.create(
             out,
-            space=space,
+            space=cast(Space, space),
             objectives=objectives,
             algorithm="neighbourhood" if guided else "aging",
             settings={} if guided else {"population": population, "tournament": tournament},

@@ -72,7 +72,7 @@ def quality(archs: Architecture | Sequence[Architecture], /) -> float | np.ndarr
     0.277
     """
     one = isinstance(archs, Architecture)
-    shapes = archs if one else ArchitectureBatch.of(archs)  # type: ignore[arg-type]
+    shapes: Any = archs if one else ArchitectureBatch.of(archs)  # type: ignore[arg-type]
     parts = components(shapes)
     values = of_parts(shapes, parts["attention"], parts["ffn"])
     return float(values) if one else values
@@ -80,7 +80,7 @@ def quality(archs: Architecture | Sequence[Architecture], /) -> float | np.ndarr
 
 def of_parts(shapes: Shapes, attention: Count, ffn: Count) -> np.ndarray:
     """`quality` from the values of `PARTS`."""
-    d_model = shapes.d_model  # type: ignore[union-attr]
+    d_model = shapes.d_model
     return np.asarray(NATS * index(attention, ffn, d_model, getattr(shapes, "d_embed", d_model)))
 
 

@@ -26,7 +26,7 @@ class Loaded(Protocol):
     """One candidate; made before memory is watched, loaded under the gauge by `build`."""
 
     label: str
-    facts: Mapping[str, Any]
+    facts: dict[str, Any]
 
     def build(self) -> None:
         """Load the weights that `forward` needs."""
@@ -47,7 +47,7 @@ class TorchModel:
     label = ""
 
     def __init__(self, trial: Trial, workload: Workload) -> None:
-        self.facts = {"torch": torch.__version__}
+        self.facts: dict[str, Any] = {"torch": torch.__version__}
         self._trial, self._workload = trial, workload
 
     def build(self) -> None:

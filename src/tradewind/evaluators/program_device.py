@@ -28,4 +28,4 @@ class ProgramDevice(DeviceEvaluator):
         return super().describe() | {"sizes": dataclasses.asdict(self._sizes)}
 
     def _measure(self, candidate: Any) -> dict[str, Measurement]:
-        return super()._measure(SizedProgram(candidate, self._sizes))  # type: ignore[arg-type]
+        return super()._measure(SizedProgram(candidate, self._sizes))

@@ -153,7 +153,7 @@ def _bank_changes(program: Program) -> Iterator[Program]:
                 yield dataclasses.replace(program, dimensions=bank)
     for slot, c in enumerate(program.constants):
         for x, y in itertools.product((-1, 0, 1), repeat=2):
-            value = c * 10.0**x + y
-            if value != c:
-                constants = (*program.constants[:slot], value, *program.constants[slot + 1 :])
+            moved = c * 10.0**x + y
+            if moved != c:
+                constants = (*program.constants[:slot], moved, *program.constants[slot + 1 :])
                 yield dataclasses.replace(program, constants=constants)

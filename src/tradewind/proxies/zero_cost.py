@@ -62,7 +62,7 @@ def grasp(model: TokenModel, inputs: Tensor, targets: Tensor) -> float:
         # From the outputs, log-probabilities or not: the model's own loss need not be differentiable twice.
         loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
         gradients = torch.autograd.grad(loss, weights, create_graph=True)
-        flow = sum((g * g.detach()).sum() for g in gradients)
+        flow = torch.stack([(g * g.detach()).sum() for g in gradients]).sum()
         products = torch.autograd.grad(flow, weights)
     return -sum(float((w.detach() * hg).sum()) for w, hg in zip(weights, products, strict=True))
 

@@ -53,8 +53,8 @@ def fitness(data: ReportData) -> Chart | None:
         if found_value is not None and (not best or found_value < best[-1][1]):
             best.append((evaluation.index, found_value))
     best.append((data.evaluations[-1].index, best[-1][1]))
-    line = {"color": style.ORANGE, "shape": "hv", "width": 2}
-    steps = {"x": [x for x, _ in best], "y": [y for _, y in best]}
+    line: Any = {"color": style.ORANGE, "shape": "hv", "width": 2}
+    steps: dict[str, Any] = {"x": [x for x, _ in best], "y": [y for _, y in best]}
     traces.append(
         {"type": "scatter", "mode": "lines", "name": "best so far", **steps, "line": line, "hoverinfo": "skip"}
     )

@@ -112,7 +112,7 @@ class Additive(Rounds):
         """New candidates that add most hypervolume to the known and chosen ones, by what the functions say."""
         ours = self._points(functions, [*known, *chosen])
         front = np.flatnonzero(nondominated_mask(ours))
-        near = [known[i] for i in front if i < len(known)] or list(known)
+        near = [known[int(i)] for i in front if i < len(known)] or list(known)
         steps = [self.problem.space.step(near[int(rng.integers(len(near)))], rng, True) for _ in range(STEPS)]
         pool = {c.id: c for c in (*self._frontier(functions, rng), *steps)}
         fresh = [c for name, c in pool.items() if name not in taken]

@@ -81,7 +81,9 @@ def adapted(kind: str) -> type[AskTell]:
     facts = {
         "__doc__": f"pymoo's {kind}.",
         "algorithm": made,
-        "settings_type": settings_of(kind, [parent.__init__ for parent in parents], HIDDEN),
+        "settings_type": settings_of(
+            kind, [vars(parent)["__init__"] for parent in parents if "__init__" in vars(parent)], HIDDEN
+        ),
     }
     return type(f"Pymoo{kind}", (PymooAlgorithm,), facts)
 
@@ -184,7 +186,7 @@ class PymooAlgorithm(AskTell):
         self._made.tell(infills=self._asked)
 
 
-class _Start(Sampling):
+class _Start(Sampling):  # type: ignore[misc]
     """A first population that a function makes."""
 
     def __init__(self, make: Callable[[int], np.ndarray]) -> None:
@@ -198,7 +200,7 @@ class _Start(Sampling):
         return self
 
 
-class _Members(Repair):
+class _Members(Repair):  # type: ignore[misc]
     """Snaps vectors to members of the space."""
 
     def __init__(self, vectors: Vectors) -> None:
@@ -248,4 +250,4 @@ def _room(name: str) -> Any:
 
 
 def _parameters(kind: type) -> list[str]:
-    return list(inspect.signature(kind.__init__).parameters) if "__init__" in vars(kind) else []
+    return list(inspect.signature(vars(kind)["__init__"]).parameters) if "__init__" in vars(kind) else []

@@ -142,7 +142,7 @@ def _unwrapped(proposal: Any, evaluator: Evaluator) -> tuple[Any, int | None]:
     """The candidate and the fidelity of a proposal, None for the whole resource."""
     if not isinstance(proposal, Partial):
         return proposal, None
-    fidelities = getattr(evaluator, "fidelities", ())
+    fidelities: Sequence[int] = getattr(evaluator, "fidelities", ())
     if proposal.fidelity not in fidelities:
         raise UsageError(
             f"the evaluator cannot report at fidelity {proposal.fidelity} (it can at {list(fidelities) or 'none'}); "

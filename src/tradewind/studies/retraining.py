@@ -38,7 +38,9 @@ def best_whole(study: StoredStudy, n: int) -> list[Any]:
         if (values := e.values([objective])) is not None
         and not {"stopped", "same_as"} & set(e.measurements[objective.name].details)
     ]
-    order = np.argsort(oriented([[value] for value, _, _ in ended], [objective])[:, 0], kind="stable") if ended else []
+    if not ended:
+        return []
+    order = np.argsort(oriented([[value] for value, _, _ in ended], [objective])[:, 0], kind="stable")
     return [ended[i][2] for i in order[:n]]
 
 

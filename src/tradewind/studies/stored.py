@@ -82,7 +82,9 @@ class StoredStudy:
     def space(self) -> Space:
         """The space that is searched."""
         described = self._config["space"]
-        return ProgramSpace.from_dict(described) if described["family"] == FAMILY else spaces.from_dict(described)
+        found: Any = ProgramSpace if described["family"] == FAMILY else spaces
+        space: Space = found.from_dict(described)
+        return space
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:

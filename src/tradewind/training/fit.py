@@ -27,7 +27,7 @@ def for_text(arch: Architecture, text: TokenData) -> Architecture:
 
 def check_fit(model: Any, text: TokenData, length: int) -> None:
     """Raise `UsageError` where a model cannot read a text: too small a vocabulary, too few positions."""
-    arch = getattr(model, "arch", None)
+    arch: Any = getattr(model, "arch", None)
     vocabulary = getattr(arch, "vocab_size", None) or model.token_embedding.num_embeddings
     if vocabulary < text.vocab_size:
         raise UsageError(

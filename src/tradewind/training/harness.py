@@ -33,7 +33,7 @@ class _Window:
     scored: int
 
 
-class HarnessModel(TemplateLM):
+class HarnessModel(TemplateLM):  # type: ignore[misc]
     """Scores in batches of `batch_size` windows of at most `max_length` tokens, by default the model's context.
 
     A continuation is scored whole: one that does not fit in a window is cut into several, each with as much before it

@@ -69,7 +69,7 @@ class ConvolvedMultiheadAttention(nn.MultiheadAttention):
 
     convolution: HeadConvolution
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         query: Tensor,
         key: Tensor,
@@ -87,9 +87,12 @@ class ConvolvedMultiheadAttention(nn.MultiheadAttention):
         x = batched if self.batch_first or query.ndim == 2 else batched.transpose(0, 1)
         rows = self.convolution(F.linear(x, self.in_proj_weight, self.in_proj_bias))
         heads = rows.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # 3 x B H T S
+        queries, keys, values = heads
         mask = _joined(attn_mask, key_padding_mask, x.shape[0], self.num_heads, x.dtype)
         attended = F.scaled_dot_product_attention(
-            *heads,
+            queries,
+            keys,
+            values,
             attn_mask=mask,
             dropout_p=self.dropout if self.training else 0.0,
             is_causal=is_causal and mask is None,
@@ -103,9 +106,13 @@ class ConvolvedMultiheadAttention(nn.MultiheadAttention):
 class ConvolvedRows(nn.Module):
     """The joint map to queries, keys and values of transformers' GPT-2 (a ``Conv1D``), then the convolution."""
 
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self, projection: nn.Module, layer: int, identity: bool) -> None:
         super().__init__()
-        self.weight, self.bias = projection.weight, projection.bias
+        rows: Any = projection
+        self.weight, self.bias = rows.weight, rows.bias
         self.convolution = _like(self.weight, HeadConvolution(self.weight.shape[1], identity=identity))
         self.layer = layer
         self.past: Any = None
@@ -183,7 +190,7 @@ def _like(weight: Tensor, convolution: HeadConvolution) -> HeadConvolution:
 def _square(feed_forward: nn.Module) -> None:
     if isinstance(feed_forward, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)):
         feed_forward.activation = SquaredReLU()
-        feed_forward.activation_relu_or_gelu = 0  # type: ignore[assignment]
+        feed_forward.activation_relu_or_gelu = 0
     else:
         feed_forward.act = SquaredReLU()
 
