@@ -81,7 +81,7 @@ def test_what_one_mutation_draws_is_walked(kind: str) -> None:
 def test_the_published_changes_are_one_edit_away() -> None:
     seed = transformer()
     found = {diff(seed, n.program): n.kind for n in neighbourhood(seed, ["SQUARE", "DCONV_3X1"], ["insert"])}
-    assert found["inserted SQUARE after MAX in relu of feed-forward",] == "insert"
+    assert found["spliced SQUARE after relu in feed-forward",] == "insert"
     assert found["inserted DCONV_3X1 after CONV_1X1 in head-projection of self-attention",] == "insert"
     # After one of q, k and v alone.
     assert found["spliced DCONV_3X1 after head-projection in self-attention",] == "insert"

@@ -21,8 +21,8 @@ from tradewind.studies import Study
 
 def make(path: Path, budget: int = 30, **options: Any) -> Study:
     space = spaces.get("gpt2").narrow(**spaces.parse_choices(["n_layer=2..4", "d_model=128,256", "d_inner=512..1024"]))
-    options = {"objectives": "decoder_params,flops,params", "baselines": True, "seed": 3} | options
-    study = Study.create(path, space=space, **options)
+    fixed = {"objectives": "decoder_params,flops,params", "algorithm": "lts", "baselines": True, "seed": 3}
+    study = Study.create(path, space=space, **(fixed | options))
     study.run(budget=budget, progress=False)
     return study
 

@@ -27,7 +27,7 @@ def features(quantity: str, archs: ArchitectureBatch, workload: Workload) -> dic
     >>> from tradewind.core import GPT2
     >>> batch = ArchitectureBatch.of([GPT2(d_model=64, n_head=(2, 2), d_inner=(128, 192))])
     >>> sorted(features("decode_latency_ms", batch, Workload()))[:3]
-    ['attention matrices', 'cache', 'feed-forward matrices']
+    ['attention matrices', 'cache', 'convolved rows']
     """
     if quantity not in QUANTITIES:
         raise unknown("modelled quantity", quantity, QUANTITIES)

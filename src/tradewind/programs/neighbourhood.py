@@ -38,7 +38,7 @@ def neighbourhood(
 
     >>> from tradewind.programs import diff, transformer
     >>> found = neighbourhood(transformer(), vocabulary=["SQUARE"])
-    >>> "inserted SQUARE after MAX in relu of feed-forward" in [diff(transformer(), n.program)[0] for n in found]
+    >>> "spliced SQUARE after relu in feed-forward" in [diff(transformer(), n.program)[0] for n in found]
     True
     """
     seen = {canonical_hash(program)}

@@ -26,7 +26,7 @@ def encoding(space: Any) -> Callable[[Sequence[Any]], np.ndarray]:
     >>> from tradewind import spaces
     >>> space = spaces.get("gpt2", n_layer=15, d_model=128, n_head="2,4")
     >>> encoding(space)([space.sample(0)]).shape
-    (1, 11)
+    (1, 12)
     """
     tables = getattr(space, "tables", None)
     if tables is None:

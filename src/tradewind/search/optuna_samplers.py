@@ -31,6 +31,7 @@ REFUSED = {
     "BruteForceSampler": "it only enumerates; `exact` and `random` reach every candidate",
     "CmaEsSampler": "it keeps its state in the trials it asked for, and knows one objective and no categories",
     "GridSampler": "it needs a grid; narrow the space with --set and search it with `random`",
+    "NSGAIIISampler": "it goes on differently from a log; `optuna:NSGAIISampler` does not",
     "PartialFixedSampler": "it wraps another sampler; narrow the space with --set and name that one",
     "QMCSampler": "it counts its proposals outside of the log; `random` starts as evenly from a log",
 }

@@ -7,7 +7,6 @@ told again by the same schedule continues as if it had never stopped.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -15,6 +14,7 @@ from typing import Any
 
 from tradewind.core import Algorithm, Evaluation, Measurements, StudyError
 from tradewind.evaluators import Limits
+from tradewind.studies.clock import seconds
 from tradewind.studies.loop import ask, broken, learn, with_origin
 from tradewind.studies.records import only, storable
 
@@ -45,7 +45,7 @@ def pipelined(
             candidate = ask(algorithm)
             if candidate is None:
                 break
-            pending.append((index, candidate, _begin(candidate, past, evaluator, limits), time.monotonic()))
+            pending.append((index, candidate, _begin(candidate, past, evaluator, limits), seconds()))
             index += 1
         if not pending:
             return
@@ -54,7 +54,7 @@ def pipelined(
             evaluation = work
         else:
             measurements = storable(only([work.result()]), evaluator.objectives)
-            spent = max(0.0, time.monotonic() - begun)
+            spent = max(0.0, seconds() - begun)
             spent = max((m.details.get("seconds", spent) for m in measurements.values()), default=spent)
             evaluation = with_origin(Evaluation(number, candidate, measurements, seconds=spent), algorithm)
             yield evaluation

@@ -20,6 +20,7 @@ class MultiDConvHeadAttention(Attention):
 
     A drop-in for causal self-attention, (B, T, D) -> (B, T, D). One convolution of 3·D channels does all three.
 
+    >>> import torch
     >>> attention = MultiDConvHeadAttention(d_model=16, n_head=2)
     >>> tuple(attention(torch.zeros(1, 5, 16)).shape), tuple(attention.convolution.weight.shape)
     ((1, 5, 16), (48, 3))
