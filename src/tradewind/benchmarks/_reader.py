@@ -28,10 +28,14 @@ MAX_ROWS = 1_000_000
 
 def main(source: str, target: str, energy_unit: str, memory_mb: str, seconds: str) -> None:
     """Read, check, write and report; an error made on purpose is reported, any other one ends the process."""
+    import pyarrow as pa
+    import pyarrow.compute
     import pyarrow.parquet as pq
 
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
     for limit, value in (
-        (resource.RLIMIT_AS, int(memory_mb) * 2**20),
+        (resource.RLIMIT_AS, _address_space() + int(memory_mb) * 2**20),
         (resource.RLIMIT_CPU, int(seconds)),
         (resource.RLIMIT_FSIZE, MAX_TABLE_BYTES),
         (resource.RLIMIT_CORE, 0),
@@ -49,6 +53,12 @@ def main(source: str, target: str, energy_unit: str, memory_mb: str, seconds: st
     except MemoryError:
         answer = {"error": f"{Path(source).name} needs more than {memory_mb} MB to be read"}
     print(json.dumps(answer))
+
+
+def _address_space() -> int:
+    """Bytes this process maps already (libraries, and stacks that differ between machines): the bound is on top."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
+    return pages * resource.getpagesize()
 
 
 def _read(source: Path, energy_unit: str) -> tuple[pa.Table, list[str]]:

@@ -24,6 +24,13 @@ from tradewind.core.files import parse_json, read_parquet, write_parquet
 
 MEMORY_MB = 4096
 SECONDS = 900
+# Pools and arenas reserve address space for every core; the bound on it should mean the same on any machine.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +58,8 @@ def import_measurements(
 ) -> Imported:
     """Check the file at `path` and write ``hwgpt_{s,m,l}.parquet`` into the folder `out` (by default `data_folder()`).
 
-    `energy_unit` is that of a pickle's energies: Wh (as released, though labelled kWh), mWh or kWh. `memory_mb` and
-    `seconds` bound the child process that reads. Raises `FileFormatError`, which names what was found, for a file that
+    `energy_unit` is that of a pickle's energies: Wh (as released, though labelled kWh), mWh or kWh. `memory_mb` (beyond
+    what its libraries take) and `seconds` bound the child process that reads. Raises `FileFormatError`, which names what was found, for a file that
     is not what it should be, and `UsageError` where a table of that scale already lies in `out`.
     """
     source = Path(path)
@@ -83,7 +90,7 @@ def _in_child(source: Path, checked: Path, energy_unit: str, memory_mb: int, sec
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env=os.environ | ONE_THREAD,
             start_new_session=True,
         )
     try:
