@@ -259,10 +259,10 @@ def test_a_parquet_bomb_is_refused_and_the_parent_does_not_grow(tmp_path: Path) 
         writer.write_table(pa.table(columns))
     del heads, columns
     assert bomb.stat().st_size < 10**5
-    import_measurements(write_table(tmp_path, BASE), tmp_path / "harmless", memory_mb=500)
+    import_measurements(write_table(tmp_path, BASE), tmp_path / "harmless", memory_mb=100)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(FileFormatError, match=r"needs more than|brought down|holds more than|not a readable"):
-        import_measurements(bomb, tmp_path / "out", memory_mb=500)
+        import_measurements(bomb, tmp_path / "out", memory_mb=100)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 

@@ -58,9 +58,10 @@ def import_measurements(
 ) -> Imported:
     """Check the file at `path` and write ``hwgpt_{s,m,l}.parquet`` into the folder `out` (by default `data_folder()`).
 
-    `energy_unit` is that of a pickle's energies: Wh (as released, though labelled kWh), mWh or kWh. `memory_mb` (beyond
-    what its libraries take) and `seconds` bound the child process that reads. Raises `FileFormatError`, which names what was found, for a file that
-    is not what it should be, and `UsageError` where a table of that scale already lies in `out`.
+    `energy_unit` is that of a pickle's energies: Wh (as released, though labelled kWh), mWh or kWh. `memory_mb` (on top
+    of what its libraries take) and `seconds` bound the child process that reads. Raises `FileFormatError`, which names
+    what was found, for a file that is not what it should be, and `UsageError` where a table of that scale already lies
+    in `out`.
     """
     source = Path(path)
     if not source.is_file():
