@@ -9,6 +9,7 @@ from tradewind import spaces
 from tradewind.core import Evaluator, Measurement, Measurements, UsageError, parse_objectives
 from tradewind.evaluators import CombinedEvaluator, FormulaEvaluator
 from tradewind.evaluators.device import DeviceEvaluator
+from tradewind.testing.evaluators import EvaluatorSuite
 
 
 class Timed:
@@ -29,6 +30,89 @@ class Timed:
     def close(self) -> None:
         self.closed += 1
         raise RuntimeError("stuck")
+
+
+class Stepwise(Timed):
+    """Perplexity that halves its distance to the number of layers with every step; remembers what it was asked."""
+
+    objectives = parse_objectives("perplexity")
+    deterministic = True
+    fidelities = (1, 2, 4)
+    resumes = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[int, int]] = []
+
+    def evaluate(self, candidates: Sequence[Any]) -> list[Measurements]:
+        return self.evaluate_at(candidates, self.fidelities[-1])
+
+    def evaluate_at(self, candidates: Sequence[Any], fidelity: int) -> list[Measurements]:
+        if fidelity not in self.fidelities:
+            raise UsageError(f"there is no fidelity {fidelity}")
+        self.asked.append((len(candidates), fidelity))
+        return [
+            {"perplexity": Measurement.of(c.n_layer + 2.0**-fidelity, "perplexity", method="made up")}
+            for c in candidates
+        ]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Counted(FormulaEvaluator):
+    """A part without fidelities that remembers whom it was asked about."""
+
+    def __init__(self) -> None:
+        super().__init__("params")
+        self.asked: list[str] = []
+
+    def evaluate(self, candidates: Sequence[Any]) -> list[Measurements]:
+        self.asked += [c.id for c in candidates]
+        return super().evaluate(candidates)
+
+
+class TestCombinedEvaluator(EvaluatorSuite):
+    """One part with fidelities, one without."""
+
+    @pytest.fixture
+    def evaluator(self) -> Evaluator:
+        return CombinedEvaluator([Stepwise(), FormulaEvaluator("params")])
+
+    @pytest.fixture
+    def candidates(self) -> list[Any]:
+        return list(spaces.get("gpt2").sample_many(3, seed=0))
+
+
+class TestFormulaEvaluator(EvaluatorSuite):
+    @pytest.fixture
+    def evaluator(self) -> Evaluator:
+        return FormulaEvaluator("params,flops")
+
+    @pytest.fixture
+    def candidates(self) -> list[Any]:
+        return list(spaces.get("gpt2").sample_many(3, seed=0))
+
+
+def test_a_part_without_fidelities_is_asked_once_about_a_candidate() -> None:
+    archs = list(spaces.get("gpt2").sample_many(4, seed=0))
+    stepwise, counted = Stepwise(), Counted()
+    both = CombinedEvaluator([stepwise, counted])
+    assert both.fidelities == (1, 2, 4)
+    assert both.resumes
+    first = both.evaluate_at(archs, 1)
+    then = both.evaluate_at(archs[:2], 4)
+    assert stepwise.asked == [(4, 1), (2, 4)]
+    assert counted.asked == [arch.id for arch in archs]
+    assert [m["params"] for m in then] == [m["params"] for m in first[:2]]
+    assert [m["perplexity"].value for m in then] == [arch.n_layer + 2.0**-4 for arch in archs[:2]]
+
+
+def test_parts_of_unlike_fidelities_are_refused() -> None:
+    other = Stepwise()
+    other.objectives, other.fidelities = parse_objectives("latency_ms@cpu"), (3, 9)  # type: ignore[assignment]
+    with pytest.raises(UsageError, match="unlike fidelities"):
+        CombinedEvaluator([Stepwise(), other])
 
 
 def test_parts_are_joined_in_order() -> None:

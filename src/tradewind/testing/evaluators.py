@@ -28,7 +28,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tradewind.core import QUANTITIES, Evaluator, Measurement, Measurements, Objective
+import pytest
+
+from tradewind.core import QUANTITIES, Evaluator, Measurement, Measurements, Objective, UsageError
 from tradewind.core.files import canonical_json, parse_json
 
 KINDS = {
@@ -110,6 +112,26 @@ class EvaluatorSuite:
         among = check_evaluation(evaluator, [*reversed(candidates), candidates[0]])
         if evaluator.deterministic:
             assert first[0] == among[-1] == among[-2]
+
+    def test_fidelities(self, evaluator: Evaluator, candidates: Sequence[Any]) -> None:
+        """Where there are any: rising, each answers in full, the last one is the whole, no other is accepted."""
+        levels = list(getattr(evaluator, "fidelities", ()))
+        if not levels:
+            return
+        assert levels == sorted({int(level) for level in levels})
+        assert levels[0] > 0
+        assert isinstance(evaluator.resumes, bool)  # type: ignore[attr-defined]
+        some = list(candidates)[:2]
+        for level in levels:
+            found = evaluator.evaluate_at(some, level)  # type: ignore[attr-defined]
+            assert len(found) == len(some)
+            for measurements in found:
+                for objective in evaluator.objectives:
+                    check_measurement(measurements[objective.name], objective)
+        if evaluator.deterministic:
+            assert found == evaluator.evaluate(some)
+        with pytest.raises(UsageError):
+            evaluator.evaluate_at(some, levels[-1] + 1)  # type: ignore[attr-defined]
 
     def test_description(self, evaluator: Evaluator) -> None:
         """Plain facts that stay the same, with nothing private in them."""
