@@ -10,8 +10,9 @@ Rooms are imported when first used; none of those that need no model imports tor
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tradewind._lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ _ROOMS = (
     "pareto",
     "predictors",
     "programs",
+    "proxies",
     "reports",
     "search",
     "spaces",
@@ -46,22 +48,17 @@ _NAMES = {
     "Measurement": "tradewind.core",
     "Objective": "tradewind.core",
     "Study": "tradewind.studies",
+    **{room: f"tradewind.{room}" for room in _ROOMS},
 }
 
 __all__ = [  # noqa: PLE0604
     *_NAMES,
-    *_ROOMS,
     "__version__",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return importlib.import_module(f"tradewind.{name}")
-    if name in _NAMES:
-        return getattr(importlib.import_module(_NAMES[name]), name)
-    raise AttributeError(f"module 'tradewind' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _NAMES)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS, *_NAMES])
+    return sorted([*globals(), *_NAMES])

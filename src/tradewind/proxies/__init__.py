@@ -5,8 +5,9 @@ torch is imported when the first name that needs it is used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tradewind._lazy import lazily
 
 if TYPE_CHECKING:
     from tradewind.proxies.experiment import Experiment as Experiment
@@ -24,7 +25,4 @@ _NAMES = {
 __all__ = [*_NAMES]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        return getattr(importlib.import_module(_NAMES[name]), name)
-    raise AttributeError(f"module 'tradewind.proxies' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _NAMES)

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tradewind._lazy import lazily
 
 if TYPE_CHECKING:
     from tradewind.models.export.huggingface import from_huggingface as from_huggingface
@@ -30,7 +31,4 @@ _NAMES = {
 __all__ = [*_NAMES]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        return getattr(importlib.import_module(_NAMES[name]), name)
-    raise AttributeError(f"module 'tradewind.models.export' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _NAMES)
