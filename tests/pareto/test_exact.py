@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from tradewind import costs, spaces
 from tradewind.core import ArchitectureBatch, Constraint, Objective, UsageError, Workload, parse_objectives
-from tradewind.core.layerwise import Layerwise
+from tradewind.core.layerwise import LayerTerm, Layerwise
 from tradewind.costs.layerwise import OfTotals, closed_form
+from tradewind.pareto import exact as exact_module
 from tradewind.pareto import exact_frontier
+from tradewind.pareto.layerwise import Stage
 from tradewind.predictors.features import features
 
 
@@ -96,6 +100,22 @@ def test_epsilon_frontier_covers_the_exact_one_with_fewer_points() -> None:
     for params, time in exact.values:
         near = (coarse.values[:, 0] * 1.05 >= params) & (coarse.values[:, 1] <= 1.05 * time)
         assert near.any()
+
+
+def test_sums_that_outnumber_the_quantities_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    real = exact_module.stages
+
+    def spy(terms: list[LayerTerm], *rest: float) -> Iterator[Stage]:
+        compared.append(len(terms))
+        return real(terms, *rest)
+
+    monkeypatch.setattr(exact_module, "stages", spy)
+    objectives = parse_objectives("latency_ms@toy")
+    space = space_of("hwgpt-s-wide")
+    front = exact_frontier(space, objectives, PARTS)
+    assert set(compared) == {1}
+    assert {tuple(np.round(row, 9)) for row in front.values} == brute_force(space, objectives, ())
 
 
 def test_progress_counts_the_outer_choices() -> None:

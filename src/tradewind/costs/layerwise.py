@@ -55,16 +55,21 @@ class OfTotals:
     Where layers have unlike blocks it may read many sums, and networks that are unlike in any of them could not be
     compared. Then the sums that it is affine in become one, each layer's share of the value, which is all that matters:
     of the function itself, or of each of `parts`, functions like it from whose values `join` makes that of the whole
-    (``join(archs, *values)``).
+    (``join(archs, *values)``). `merged` asks for that anywhere.
     """
 
     function: Callable[[ArchitectureBatch], Any]
     parts: tuple[Callable[[ArchitectureBatch], Any], ...] = ()
     join: Callable[..., Any] | None = None
+    together: bool = False
+
+    def merged(self) -> OfTotals:
+        """The same with one term for all sums: fewer terms to compare, unless other objectives read the same sums."""
+        return dataclasses.replace(self, together=True)
 
     def terms(self, options: ArchitectureBatch) -> tuple[LayerTerm, ...]:
         """The sums and maxima of per-layer numbers that the function reads; `options` are K one-layer architectures."""
-        if _named(options):
+        if self.together or _named(options):
             return self._merged_terms(options)
         asked = _asked(self.function, options)
         return tuple(
@@ -74,7 +79,7 @@ class OfTotals:
     def value(self, options: ArchitectureBatch, n_layer: int, totals: Mapping[str, np.ndarray]) -> np.ndarray:
         """The quantity of S networks of `n_layer` layers from their totals (each (S,)), shape (S,)."""
         count = len(next(iter(totals.values()))) if totals else 1
-        if _named(options):
+        if self.together or _named(options):
             values = self._merged_value(options, n_layer, totals, count)
         else:
             whole = {key: np.rint(np.asarray(value)).astype(np.int64) for key, value in totals.items()}

@@ -161,6 +161,7 @@ def _front_of(
     constraints: Sequence[Constraint],
     epsilon: float,
 ) -> _Front:
+    parts = _fewest_terms(options, parts)
     terms: list[LayerTerm] = []
     for objective in objectives:
         terms += _towards(parts[objective.name].terms(options), objective.minimise)
@@ -190,6 +191,18 @@ def _front_of(
     return _Front(options, history, np.concatenate(values), np.concatenate(depth), np.concatenate(index))
 
 
+def _fewest_terms(options: ArchitectureBatch, parts: Mapping[str, Layerwise]) -> Mapping[str, Layerwise]:
+    """The parts, with the terms of each one merged where that leaves fewer to compare."""
+
+    def count(some: Mapping[str, Layerwise]) -> int:
+        return len({term.key for part in some.values() for term in part.terms(options)})
+
+    if count(parts) <= len(parts):
+        return parts
+    merged = {name: part.merged() if hasattr(part, "merged") else part for name, part in parts.items()}
+    return merged if count(merged) < count(parts) else parts
+
+
 def _towards(terms: Sequence[LayerTerm], minimise: bool) -> list[LayerTerm]:
     """The terms as something to minimise: turned round where the objective is to be large."""
     return [term if minimise else dataclasses.replace(term, rising=not term.rising) for term in terms]
@@ -200,9 +213,7 @@ def _merge(fronts: Sequence[_Front]) -> list[_Front]:
     values = np.concatenate([front.values for front in fronts])
     if not len(values):
         return []
-    _, first = np.unique(values, axis=0, return_index=True)
-    mask = np.zeros(len(values), dtype=bool)
-    mask[first[nondominated_mask(values[first])]] = True
+    mask = nondominated_mask(values, copies=False)
     ends = np.cumsum([len(front.values) for front in fronts])
     parts = np.split(mask, ends[:-1])
     return [front.take(part) for front, part in zip(fronts, parts, strict=True) if part.any()]

@@ -20,12 +20,20 @@ from tradewind.core.layerwise import LayerTerm
 from tradewind.pareto.dominance import nondominated_mask
 
 FEW = 4000
-"""Rows up to which sorting alone is faster."""
+"""Rows up to which comparing them in full is fastest."""
+CARRIED = 2.0
+"""Rows that grids may leave for each row of the last stage compared in full, before a stage is compared in full again.
+
+Comparing three columns in full takes ten times as long as a grid. The dominated rows that the grids leave are carried
+along instead, and fall some layers later.
+"""
+GRIDS = (((1, 2, 0), 0.5), ((0, 2, 1), 4.0))
+"""Columns of each grid, the last one compared exactly, and its cells a row."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stage:
-    """The non-dominated partial networks of a depth.
+    """The non-dominated partial networks of a depth, and some dominated ones where there are very many.
 
     `totals` maps the key of each term to its S totals; `parents` and `choices` (both (S,)) say which network of the
     stage before was extended and by which option.
@@ -68,11 +76,18 @@ def stages(terms: Sequence[LayerTerm], depth: int, epsilon: float = 0.0) -> Iter
         return _kept(points, fixed, width)
 
     totals = {key: np.zeros(1) for key in unique}
+    compared = 0
     for layer in range(depth):
         # An option that another one beats in every term is never needed.
         options = best({key: term.at(layer) for key, term in unique.items()}, 0.0)
         grown = {key: _combine(term, totals[key], term.at(layer)[options], layer) for key, term in unique.items()}
-        kept = best(grown, step)
+        kept = None
+        if len(signs) == 3 and not opposed and not step and len(next(iter(grown.values()))) > FEW:
+            kept = _sifted([grown[key] if sign > 0 else -grown[key] for key, sign in signs.items()])
+        if kept is None or len(kept) > max(FEW, CARRIED * compared):
+            rest = grown if kept is None else {key: values[kept] for key, values in grown.items()}
+            full = best(rest, step)
+            kept, compared = full if kept is None else kept[full], len(full)
         totals = {key: values[kept] for key, values in grown.items()}
         yield Stage(layer + 1, totals, kept // len(options), options[kept % len(options)])
 
@@ -103,10 +118,7 @@ def _kept(points: np.ndarray, opposed: np.ndarray, step: float) -> np.ndarray:
     columns = [points[:, i] for i in range(points.shape[1])]
     groups = [opposed[:, i] for i in range(opposed.shape[1])]
     if len(columns) > 2:
-        left = np.arange(len(points))
-        if len(columns) == 3 and not groups and len(points) > FEW:
-            left = np.flatnonzero(~_plainly_dominated(points))
-        return left[nondominated_mask(np.hstack([points, opposed, -opposed])[left], copies=False)]
+        return np.flatnonzero(nondominated_mask(np.hstack([points, opposed, -opposed]), copies=False))
     order = np.lexsort([*columns[::-1], *groups[::-1]])
     rows = np.column_stack([*groups, *columns])[order]
     order = order[np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)]]
@@ -125,23 +137,34 @@ def _kept(points: np.ndarray, opposed: np.ndarray, step: float) -> np.ndarray:
     return np.sort(order[np.r_[True, shifted[1:] < np.minimum.accumulate(shifted)[:-1]]])
 
 
-def _plainly_dominated(points: np.ndarray) -> np.ndarray:
-    """Some of the dominated rows of an (S, 3) array, in O(S): a grid of S cells over two columns holds the least
-    of the third.
+def _sifted(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Indices of the rows of three columns that no grid finds dominated: all non-dominated ones, and some others."""
+    left = np.arange(len(columns[0]))
+    for (first, second, third), cells in GRIDS:
+        rows = [columns[i] if len(left) == len(columns[i]) else columns[i][left] for i in (first, second, third)]
+        left = left[~_plainly_dominated(*rows, cells)]
+    return left
+
+
+def _plainly_dominated(first: np.ndarray, second: np.ndarray, third: np.ndarray, cells: float) -> np.ndarray:
+    """Some of the dominated rows of three columns (S,), in O(S): a grid over two holds the least of the third.
 
     A row in a cell that is further along both ways than another's, and no better in the third column, is dominated.
     """
-    side = 1 + math.isqrt(len(points))
-    cells = []
-    for column in (points[:, 0], points[:, 1]):
-        low, extent = column.min(), np.ptp(column)
-        scaled = (column - low) * (side / extent if extent > 0 else 0.0)
-        cells.append(np.minimum(scaled.astype(np.int64), side - 1))
-    first, second = cells
-    least = np.full((side + 1, side + 1), np.inf)
-    np.minimum.at(least.ravel(), (first + 1) * (side + 1) + second + 1, points[:, 2])
-    np.minimum.accumulate(np.minimum.accumulate(least, axis=0, out=least), axis=1, out=least)
-    return np.asarray(least[first, second] <= points[:, 2])
+    side = 1 + math.isqrt(int(cells * len(first)))
+    place = _cells(first, side) * (side + 1) + _cells(second, side)
+    # Row and column 0 are outside; each row of the points stands one further along both ways than it looks up.
+    least = np.full((side + 1) * (side + 1) + side + 2, np.inf)
+    np.minimum.at(least, place + (side + 2), third)
+    grid = least[: (side + 1) ** 2].reshape(side + 1, side + 1)
+    np.minimum.accumulate(np.minimum.accumulate(grid, axis=0, out=grid), axis=1, out=grid)
+    return np.asarray(least[place] <= third)
+
+
+def _cells(column: np.ndarray, side: int) -> np.ndarray:
+    """The cell, from 0 to `side` - 1, of each value between the least and the greatest."""
+    low, extent = column.min(), np.ptp(column)
+    return np.minimum(((column - low) * (side / extent if extent > 0 else 0.0)).astype(np.int64), side - 1)
 
 
 def _boxes(points: np.ndarray, step: float) -> np.ndarray:

@@ -78,9 +78,15 @@ def fit(columns: Mapping[str, np.ndarray | float], values: np.ndarray, prior: Pr
     return Fit({name: float(price) for name, price in zip(kept, prices, strict=True) if price > 0}, errors)
 
 
+def _median(values: np.ndarray) -> float:
+    """The median of a few numbers, without NumPy's care for axes and NaN, which takes most of a fit."""
+    ordered = np.sort(values)
+    return float(0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]))
+
+
 def _score(errors: np.ndarray) -> float:
     """Huber loss of relative errors: one disturbed measurement does not decide which features stay."""
-    scale = max(1.4826 * float(np.median(np.abs(errors))), 1e-12)
+    scale = max(1.4826 * _median(np.abs(errors)), 1e-12)
     z = np.abs(errors) / scale
     return float(scale**2 * np.mean(np.where(z <= HUBER, z**2, 2 * HUBER * z - HUBER**2)))
 
@@ -118,7 +124,7 @@ def _solve(matrix: np.ndarray, values: np.ndarray, anchor: tuple[np.ndarray, flo
             target = np.concatenate([weights, np.where(expected > 0, np.sqrt(strength), 0.0)])
         prices = nnls(rows, target, maxiter=50 * len(scale))[0] / scale
         errors = np.abs(relative @ prices - 1)
-        spread = max(1.4826 * float(np.median(errors)), 1e-9)
+        spread = max(1.4826 * _median(errors), 1e-9)
         weights = np.sqrt(np.minimum(1.0, HUBER * spread / np.maximum(errors, 1e-12)))
     return prices
 
