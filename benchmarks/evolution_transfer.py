@@ -45,6 +45,7 @@ def losses(space: ProgramSpace, facts: dict, text: training.TokenData, program: 
         "limits": [None] * len(marks),
         "batches": facts["batches"],
         "seed": seed,
+        "init_std": facts.get("init_std"),
     }
     found = [loss for _, _, loss in run(job)["curve"]]
     return found + [None] * (len(marks) - len(found))

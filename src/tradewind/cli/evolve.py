@@ -50,6 +50,10 @@ def evolve(
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Highest learning rate.")] = 5e-3,
     warmup: Annotated[int, typer.Option("--warmup", help="Steps to the highest learning rate.", min=0)] = 30,
     schedule: Annotated[str, typer.Option("--schedule", help="rsqrt or constant after the warm-up.")] = "rsqrt",
+    init_std: Annotated[
+        float | None,
+        typer.Option("--init-std", help="Deviation of weights at the start, e.g. GPT-2's 0.02 (default: 1/√inputs)."),
+    ] = None,
     retrain: Annotated[
         int, typer.Option("--retrain", help="Best programs to train again, beside the start, at the end.", min=0)
     ] = 3,
@@ -91,7 +95,7 @@ def evolve(
         batch_size=batch, length=length, learning_rate=learning_rate, schedule=schedule, warmup=warmup, seed=seed
     )
     trained = ProgramTraining(
-        space, text, recipe, budget, seed=seed, workers=workers, time_limit_s=time_limit,
+        space, text, recipe, budget, seed=seed, init_std=init_std, workers=workers, time_limit_s=time_limit,
         **({"memory_limit_mb": memory_limit} if memory_limit else {}),  # type: ignore[arg-type]
     )  # fmt: skip
     with trained:

@@ -67,7 +67,7 @@ class ProgramTraining:
 
     `recipe` has a schedule that does not look at the end (``rsqrt`` or ``constant``), for networks are compared on the
     way; its `steps` do not matter. `batches` validation batches are read at every mark. `seed` draws the weights, the
-    same for all. `workers` processes train at a time, one thread each, within `time_limit_s` and `memory_limit_mb` an
+    same for all, with `init_std` as in `tradewind.models.program.build`. `workers` processes train at a time, one thread each, within `time_limit_s` and `memory_limit_mb` an
     individual. `ask` replaces the workers in tests.
 
     Details of a measurement: ``loss`` (nats per token), ``curve`` (a row a mark: steps, amount spent, loss),
@@ -86,6 +86,7 @@ class ProgramTraining:
         budget: Budget,
         *,
         seed: int = 0,
+        init_std: float | None = None,
         batches: int = 16,
         workers: int = 1,
         time_limit_s: float = 120.0,
@@ -106,7 +107,7 @@ class ProgramTraining:
             )
         self.space, self.text, self.recipe, self.budget = space, text, recipe, budget
         self.workers = workers
-        self._seed, self._batches = seed, batches
+        self._seed, self._init_std, self._batches = seed, init_std, batches
         self._limits = (time_limit_s, memory_limit_mb)
         self._hurdles = Hurdles(budget.hurdles, budget.window)
         self._known: dict[str, Evaluation] = {}
@@ -177,6 +178,7 @@ class ProgramTraining:
             "budget": dataclasses.asdict(self.budget),
             "batches": self._batches,
             "seed": self._seed,
+            "init_std": self._init_std,
             "lookahead": self.lookahead,
         }
 
@@ -214,6 +216,7 @@ class ProgramTraining:
             "limits": limits,
             "batches": self._batches,
             "seed": seed,
+            "init_std": self._init_std,
         }
 
     def _measure(self, job: dict[str, Any], details: dict[str, Any]) -> Measurements:

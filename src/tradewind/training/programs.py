@@ -30,7 +30,8 @@ UNITS = ("steps", "flops", "seconds")
 class Job(BaseModel):
     """One training. `marks` rise, in `unit`; training stops at the last, or at mark i with a loss above `limits[i]`.
 
-    `text` is the folder of the tokens; `seed` draws the weights, the recipe's own seed the batches.
+    `text` is the folder of the tokens; `seed` draws the weights, the recipe's own seed the batches. `init_std` is that
+    of `tradewind.models.program.build`.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -44,6 +45,7 @@ class Job(BaseModel):
     limits: list[float | None]
     batches: int
     seed: int
+    init_std: float | None = None
 
 
 class Found(BaseModel):
@@ -78,6 +80,7 @@ def run(data: Any) -> dict[str, Any]:
         vocab_size=sizes.vocab_size,
         context=sizes.context,
         seed=job.seed,
+        init_std=job.init_std,
     )
     trainer = Trainer(model, TokenData(Path(job.text)), recipe, batches=job.batches)
     flops = step_flops(graph, sizes, recipe.batch_size, recipe.length)

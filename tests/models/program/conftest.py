@@ -29,7 +29,7 @@ class Pair:
             for (number, weight), (name, parameter) in zip(
                 self.weights.items(), self.block.named_parameters(), strict=True
             ):
-                assert name.endswith(f"_{number}")
+                assert name.startswith(graph.nodes[number].op.lower())
                 parameter.copy_(torch.from_numpy(weight))
 
     def interpreted(self, x: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ Letters: B batch, G copies, T tokens, C columns, D width (d_model).
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import torch
@@ -25,9 +26,10 @@ BATCH = 2
 def lower(graph: Graph, d_model: int, context: int, fuse: bool = True) -> fx.GraphModule:
     """The block of a graph as a module on the meta device, (B, T, D) -> (B, T, D) for T up to `context`.
 
-    Parameters are named after their operation and node number (``conv_1x1_12``), with shapes as in
-    `Graph.weight_shapes`; they are the same whether fused or not. Without `fuse` every primitive is its own operation,
-    in the numerics of the paper (a softmax that can overflow).
+    Parameters come in the order of `Graph.weight_shapes`, with its shapes; ``conv_1x1_3`` is that of the fourth
+    CONV_1X1, so that a program and its child share the names of what an edit left alone, and with them the values that
+    a seed draws. They are the same whether fused or not. Without `fuse` every primitive is its own operation, in the
+    numerics of the paper (a softmax that can overflow).
 
     Raises `UsageError` if d_model is no multiple of 8 and `ProgramShapeError` if a value has not the shape that the
     graph says.
@@ -40,8 +42,11 @@ def lower(graph: Graph, d_model: int, context: int, fuse: bool = True) -> fx.Gra
     unit = unit_of(d_model)
     root = nn.Module()
     names: dict[int, str] = {}
+    named: Counter[str] = Counter()
     for number, shape in graph.weight_shapes(unit, context).items():
-        names[number] = f"{graph.nodes[number].op.lower()}_{number}"
+        op = graph.nodes[number].op.lower()
+        names[number] = f"{op}_{named[op]}"
+        named[op] += 1
         root.register_parameter(names[number], nn.Parameter(torch.empty(shape, device="meta")))
     module = fx.GraphModule(root, _Emitter(graph, names, fuse).run(), class_name="Block")
     # A length that no width has, where the context leaves the choice, so that the two cannot be taken for each other.

@@ -29,10 +29,17 @@ class ProgramModel(TokenModel):
     """Embedding, L blocks of one graph with weights of their own, final norm, tied output layer."""
 
     def __init__(
-        self, graph: Graph, d_model: int, n_layer: int, vocab_size: int, context: int, fuse: bool = True
+        self,
+        graph: Graph,
+        d_model: int,
+        n_layer: int,
+        vocab_size: int,
+        context: int,
+        fuse: bool = True,
+        init_std: float | None = None,
     ) -> None:
         super().__init__()
-        self.context = context
+        self.context, self.init_std = context, init_std
         self.token_embedding = embedding_table(vocab_size, d_model)
         self.position_embedding = embedding_table(context, d_model)
         self.layers = nn.ModuleList(lower(graph, d_model, context, fuse) for _ in range(n_layer))
@@ -59,12 +66,17 @@ class ProgramModel(TokenModel):
         return self.token_embedding.weight
 
     def initial(self, name: str) -> tuple[float, float]:
-        """SCALE 1, SHIFT 0; a convolution has deviation 1/√(products it adds up), embeddings 0.02 (GPT-2)."""
+        """SCALE 1, SHIFT 0; a convolution has deviation `init_std`, embeddings 0.02 (GPT-2).
+
+        Without `init_std` it is 1/√(products that the convolution adds up), which keeps the size of what comes in.
+        """
         operation = name.rpartition(".")[2]
         if operation.startswith("scale_"):
             return 1.0, 0.0
         if operation.startswith("shift_"):
             return 0.0, 0.0
+        if operation.startswith("conv_") and self.init_std is not None:
+            return 0.0, self.init_std
         if operation.startswith("conv_"):
             shape = self.get_parameter(name).shape
             products = shape[-1] if operation.startswith("conv_1x1") else math.prod(shape[-2:])
@@ -92,11 +104,13 @@ def build(
     init: str = "random",
     seed: int = 0,
     fuse: bool = True,
+    init_std: float | None = None,
 ) -> ProgramModel:
     """The language model of a program, in evaluation mode.
 
     `init` is ``random`` (weights to train from, a pure function of `seed`) or ``meta`` (shapes only, no memory). `fuse`
-    as in `lower`; it changes neither the parameters nor their values.
+    as in `lower`; it changes neither the parameters nor their values. `init_std` is the deviation of the dense maps and
+    convolutions at the start: by default each keeps the size of its input, with 0.02 they start as GPT-2's.
 
     Raises `ProgramShapeError`, `ProgramTooLargeError`, `ProgramCausalityError` if the block looks ahead, and
     `UsageError` for a size, init or dtype that is not allowed.
@@ -109,6 +123,8 @@ def build(
     for name, value in (("n_layer", n_layer), ("vocab_size", vocab_size), ("context", context)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise UsageError(f"{name} is {value!r}; it must be a whole number of at least 1")
+    if init_std is not None and not 0 < init_std < math.inf:
+        raise UsageError(f"init_std is {init_std!r}; it must be above 0, such as GPT-2's 0.02")
     if init not in INITS:
         raise unknown("init", init, INITS)
     if isinstance(dtype, str):
@@ -118,7 +134,7 @@ def build(
     graph = resolve(program)
     check_causal(graph)
     with torch.device("meta"):
-        model = ProgramModel(graph, d_model, n_layer, vocab_size, context, fuse).to(dtype).eval()
+        model = ProgramModel(graph, d_model, n_layer, vocab_size, context, fuse, init_std).to(dtype).eval()
     if init == "meta":
         return model
     model.to_empty(device=device)
