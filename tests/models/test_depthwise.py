@@ -29,6 +29,30 @@ def test_definition(length: int, taps: int) -> None:
         torch.testing.assert_close(found[:, t], expected, **EXACT)
 
 
+@pytest.mark.parametrize(
+    ("batch", "length", "taps"), [(1, 3, 3), (3, 3, 3), (2, 8, 3), (3, 7, 7), (2, 20, 7), (2, 5, 1)]
+)
+def test_gradients_of_the_joined_sequences(batch: int, length: int, taps: int) -> None:
+    rows, kernels = noise(batch, length, 4).requires_grad_(), noise(4, taps, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(causal_depthwise, (rows, kernels))
+    assert torch.autograd.gradgradcheck(causal_depthwise, (rows, kernels))
+    frozen = rows.detach()
+    (by_kernels,) = torch.autograd.grad(causal_depthwise(frozen, kernels).sum(), kernels)
+    torch.testing.assert_close(by_kernels, torch.autograd.grad(causal_depthwise(rows, kernels).sum(), kernels)[0])
+
+
+def test_nothing_passes_from_one_sequence_of_a_batch_to_another() -> None:
+    rows, kernels = noise(2, 6, 4), noise(4, 3, seed=1)
+    rows[0, -1] = torch.nan
+    rows.requires_grad_()
+    out = causal_depthwise(rows, kernels)
+    assert out[1].isfinite().all()
+    weights = torch.ones_like(out)
+    weights[1, 0] = torch.nan
+    (gradient,) = torch.autograd.grad(out, rows, weights)
+    assert gradient[0].isfinite().all()
+
+
 def test_rows_before_take_the_place_of_zeros() -> None:
     rows, kernels = noise(2, 8, 4), noise(4, 3, seed=1)
     found = causal_depthwise(rows[:, 5:], kernels, rows[:, 3:5])

@@ -1,4 +1,7 @@
-"""The figure of a speed-up experiment: losses over processor time and steps, and factors with their intervals."""
+"""The figure of a speed-up experiment: losses over steps and processor time, factors with their intervals, the rest.
+
+Below the sizes stand, where the experiment has them, the power law over sizes and the tables of parts.
+"""
 
 from __future__ import annotations
 
@@ -10,51 +13,108 @@ import numpy as np
 from tradewind.reports import style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COUNTS = {"steps": "steps", "flops": "operations", "cpu_seconds": "processor time"}
+PARTS = 3
+"""Rows that a table of parts needs to be drawn; the factors show as much of fewer."""
 
 
 def figure(found: dict[str, Any]) -> Figure:
-    """A row a size: mean loss over steps, the same over processor seconds, and the factors with 95% intervals."""
+    """A row a size, with 95% intervals; in a last row the power law and the tables of parts, if any."""
     from matplotlib.figure import Figure
 
     sizes = found["sizes"]
+    matrices = [name for name, parts in found["matrices"].items() if len(parts) >= PARTS]
+    below = [name for name in ("power_law",) if name in found] + matrices
+    rows = len(sizes) + bool(below)
     with style.rc_context():
-        picture = Figure(figsize=(11, 3.4 * len(sizes)), layout="constrained")
-        grid = picture.subplots(len(sizes), 3, squeeze=False)
-        for axes, (size, table) in zip(grid, sizes.items(), strict=True):
-            for i, (block, row) in enumerate(table["blocks"].items()):
-                colour = f"C{i}"
-                steps = np.array(row["curves"][0]["steps"])
-                shortest = min(len(curve["losses"]) for curve in row["curves"])
-                losses = np.array([curve["losses"][:shortest] for curve in row["curves"]])
-                for panel, x in ((axes[0], steps), (axes[1], steps * row["cpu_seconds_per_step"])):
-                    panel.plot(x[:shortest], losses.mean(axis=0), color=colour, lw=1.2, label=block)
-                    panel.fill_between(
-                        x[:shortest], losses.min(axis=0), losses.max(axis=0), color=colour, alpha=0.15, lw=0
-                    )
-                for j, count in enumerate(COUNTS):
-                    one = row[f"factor_{count}"]
-                    around = [[max(0.0, one["value"] - one["low"])], [max(0.0, one["high"] - one["value"])]]
-                    axes[2].errorbar(
-                        one["value"],
-                        -i - 0.22 * (j - 1),
-                        xerr=around,
-                        color=colour,
-                        fmt="os^"[j],
-                        ms=4,
-                        lw=1,
-                        capsize=2,
-                    )
-            axes[0].set(xlabel="steps", ylabel=f"{size}: validation nats a token", xscale="log")
-            axes[1].set(xlabel="processor seconds", xscale="log")
+        picture = Figure(figsize=(11, 3.4 * rows), layout="constrained")
+        grid = picture.subplots(rows, 3, squeeze=False)
+        for axes, (size, table) in zip(grid, sizes.items(), strict=False):
+            blocks = {block: table["blocks"][block] for block in _blocks(found)}
+            _curves(axes[0], blocks, lambda row, steps: steps)
+            _curves(axes[1], blocks, lambda row, steps: steps * row["cpu_seconds_per_step"])
+            axes[0].set(xlabel="steps", ylabel=f"{size}: validation nats a token")
+            axes[1].set(xlabel="processor seconds")
             axes[0].legend(fontsize=7, frameon=False)
-            axes[2].axvline(1.0, color="0.6", lw=0.8)
-            blocks = list(table["blocks"])
-            axes[2].set_yticks([-i for i in range(len(blocks))], blocks)
-            axes[2].set(xlabel="factor: steps (circle), operations (square), processor time (triangle)")
+            _factors(axes[2], blocks)
+        for axes, name in zip(grid[-1] if below else (), [*below, None, None, None], strict=False):
+            if name is None:
+                axes.set_visible(False)
+            elif name == "power_law":
+                _power_law(axes, found)
+            else:
+                _parts(axes, name, found["matrices"][name])
         return picture
+
+
+def _blocks(found: dict[str, Any]) -> list[str]:
+    """The baseline, then the variants in their order."""
+    return [found["experiment"]["baseline"], *found["experiment"]["variants"]]
+
+
+def _mean_curve(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Steps, and the losses of every seed at them, as far as all went."""
+    shortest = min(len(curve["losses"]) for curve in row["curves"])
+    losses = np.array([curve["losses"][:shortest] for curve in row["curves"]])
+    return np.array(row["curves"][0]["steps"])[:shortest], losses
+
+
+def _curves(axes: Axes, blocks: dict[str, Any], spent: Any) -> None:
+    reached = []
+    for i, (block, row) in enumerate(blocks.items()):
+        steps, losses = _mean_curve(row)
+        x = spent(row, steps)
+        axes.plot(x, losses.mean(axis=0), color=f"C{i}", lw=1.2, label=block)
+        axes.fill_between(x, losses.min(axis=0), losses.max(axis=0), color=f"C{i}", alpha=0.15, lw=0)
+        reached += x.tolist()
+    style.scale_axis(axes, "x", reached)
+
+
+def _factors(axes: Axes, blocks: dict[str, Any]) -> None:
+    for i, row in enumerate(blocks.values()):
+        for j, (count, name) in enumerate(COUNTS.items()):
+            one = row[f"factor_{count}"]
+            around = [[max(0.0, one["value"] - one["low"])], [max(0.0, one["high"] - one["value"])]]
+            place, shape = -i - 0.22 * (j - 1), "os^"[j]
+            axes.errorbar(one["value"], place, xerr=around, color=f"C{i}", fmt=shape, ms=4, lw=1, capsize=2)
+            if i == 0:
+                axes.plot([], [], shape, color="0.4", ms=4, label=name)
+    axes.axvline(1.0, color="0.6", lw=0.8)
+    axes.set_yticks([-i for i in range(len(blocks))], list(blocks))
+    axes.set(xlabel="how many times less compute")
+    axes.legend(title="counted in", title_fontsize=7, fontsize=7, loc="best")
+
+
+def _power_law(axes: Axes, found: dict[str, Any]) -> None:
+    """Mean curves of all sizes over operations, and the law through the least of them."""
+    law, spent = found["power_law"], []
+    for i, block in enumerate(_blocks(found)):
+        for table in found["sizes"].values():
+            row = table["blocks"][block]
+            steps, losses = _mean_curve(row)
+            axes.plot(steps * row["flops_per_step"], losses.mean(axis=0), color=f"C{i}", lw=0.7, alpha=0.5)
+            spent += [float(steps[0] * row["flops_per_step"]), float(steps[-1] * row["flops_per_step"])]
+        compute = np.geomspace(min(spent), max(spent), 50)
+        level = law[f"log a of {block}"]["value"] - law["k"]["value"] * np.log(compute)
+        axes.plot(compute, np.exp(level), "--", color=f"C{i}", lw=1.4, label=block)
+    style.scale_axis(axes, "x", spent)
+    k = law["k"]
+    axes.set(xlabel="operations of training", ylabel="validation nats a token")
+    axes.set_title(f"loss = a · operations^-k, k = {k['value']:.3f} ({k['low']:.3f} to {k['high']:.3f})", fontsize=8)
+    axes.legend(fontsize=7, frameon=False)
+
+
+def _parts(axes: Axes, name: str, rows: list[dict[str, Any]]) -> None:
+    places = [-i for i in range(len(rows))]
+    gains, spreads = ([100 * row[key] for row in rows] for key in ("gain", "spread"))
+    axes.barh(places, gains, xerr=spreads, height=0.6, color=[f"C{i + 1}" for i in range(len(rows))], capsize=2)
+    axes.axvline(0.0, color="0.6", lw=0.8)
+    axes.set_yticks(places, [row["part"] for row in rows])
+    what = "vanilla with one part" if name == "insertion" else "Primer without one part"
+    axes.set(xlabel="what the part gains in perplexity, %, ± deviation", title=f"{name}: {what}")
 
 
 def write_figure(found: dict[str, Any], path: Path) -> None:
