@@ -20,7 +20,10 @@ import numpy as np
 from tradewind.core import UsageError
 
 LEVELS = 4
-"""Choices up to which each has a contrast of its own; beyond, the first three Legendre polynomials stand for all."""
+"""Choices up to which each number has a contrast of its own; three polynomials stand for more."""
+
+CURVED = 0.5
+"""What a polynomial counts beside that of one degree less: that more of a thing does more is the first guess."""
 
 WAVES = 6
 """Cosines over the relative place: slow changes of a layer's weight from the first to the last."""
@@ -120,6 +123,8 @@ def unit_line(choices: Sequence[Any]) -> np.ndarray:
 
 def _contrasts(choices: Sequence[Any]) -> np.ndarray:
     """Regressors of each choice of a dimension, (choices, contrasts)."""
-    if len(choices) <= LEVELS:
+    if isinstance(choices[0], str):
         return np.eye(len(choices))[:, 1:]
-    return np.polynomial.legendre.legvander(2 * unit_line(choices) - 1, 3)[:, 1:]
+    degree = min(len(choices), LEVELS) - 1
+    polynomials = np.polynomial.legendre.legvander(2 * unit_line(choices) - 1, degree)[:, 1:]
+    return np.asarray(polynomials * CURVED ** np.arange(degree))

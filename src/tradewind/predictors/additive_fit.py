@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from tradewind.predictors.additive_features import LayerFeatures, Written
+from tradewind.predictors.additive_parts import parts_of
 
 LINKS = ("identity", "relative", "log")
 """The value itself with noise of one size, the same with noise in proportion to the value, or its logarithm."""
@@ -30,17 +31,20 @@ FREEDOM = 4.0
 CONSTANT = 10.0
 """Prior variance of the mean level, in variances of the data: as good as unknown."""
 
-SUBSET = 80
+SUBSET = 120
 """Measurements, evenly spread over their order, from which variances are learnt; all count for everything else."""
 
 JITTER = 1e-8
 """Noise that there always is, in variances of the data."""
 
-SMOOTH = 0.5
-"""Length over which rows resemble each other, their outer genes scaled to 0..1."""
+USUAL = (0.3, 0.002, 0.0001)
+"""Variances to be expected of what one gene does, two do together and three do, in variances of the data.
 
-NEAR_DEPTH = 0.25
-"""Length over which depths resemble each other, those of the space spanning 1."""
+Much less of the latter: where noise hides them, a sum of many small ones would pass noise on.
+"""
+
+WIDE = 1.5
+"""Standard deviation of the logarithm of a variance."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,31 +79,25 @@ class Gram:
 
     def __init__(self, features: LayerFeatures, at: Written) -> None:
         self.features, self.at = features, at
-        outer = features.outer
-        distance = ((outer[:, None, :] - outer[None, :, :]) ** 2).sum(axis=2)
-        self.alike = np.exp(-distance / (2 * SMOOTH**2))
-        kinds = sorted(set(features.field.tolist()))
-        self.fields = [features.field == g for g in kinds]
-        self.lines = [c - c.mean() for c in outer.T if np.ptp(c) > 0]
-        smooth = self.alike[np.ix_(at.row, at.row)]
-        self.depths = features.depths
-        self.near = np.exp(-((self.depths[:, None] - self.depths) ** 2) / (2 * NEAR_DEPTH**2))
-        depth, near = self.depths[at.depth], self.near[np.ix_(at.depth, at.depth)]
-        tilt = np.outer(depth, depth)
-        found = [smooth, *(np.outer(line[at.row], line[at.row]) for line in self.lines)]
-        found += [tilt, tilt * smooth, near, near * smooth]
-        for mask in self.fields:
-            sums = at.sums[:, mask] @ at.sums[:, mask].T
-            flat = at.placed[:, :, mask].reshape(len(at), -1)
-            placed = flat @ flat.T
-            found += [sums, sums * smooth, placed, placed * smooth]
-        self.blocks = np.array(found)
+        self.parts = parts_of(features)
+        self.blocks = np.array([part.covariance(at) for part in self.parts])
+        self.usual = np.array([USUAL[part.order - 1] for part in self.parts])
 
     @cached_property
     def sizes(self) -> np.ndarray:
         """The mean variance that each part would give the members, (V,); infinite for one that says nothing here."""
         sizes = np.trace(self.blocks, axis1=1, axis2=2) / len(self.at)
         return np.where(sizes > 1e-9, sizes, np.inf)
+
+    def empty(self) -> dict[str, np.ndarray]:
+        """Zeros for the arrays of a `LayerSum`."""
+        n_row, n_contrast = len(self.features.outer), self.at.sums.shape[1]
+        shape = (n_row, self.at.placed.shape[1], n_contrast)
+        return {
+            "level": np.zeros((n_row, len(self.features.depths))),
+            "slopes": np.zeros((n_row, n_contrast)),
+            "profiles": np.zeros(shape),
+        }
 
     def total(self, variances: np.ndarray, constant: float) -> np.ndarray:
         """The covariance without noise, (N, N)."""
@@ -172,24 +170,11 @@ class AdditiveFit:
 
         gram, at = self.gram, self.gram.at
         alpha = cho_solve(self._factor, targets)
-        weights = iter(self.prior.variances)
-        near = gram.alike[:, at.row] * alpha  # (R, N)
-        depths, depth, alike = gram.depths, gram.depths[at.depth], gram.near[:, at.depth]  # (D,), (N,), (D, N)
-        rows = self.prior.constant * alpha.sum() + next(weights) * near.sum(axis=1)
-        for line in gram.lines:
-            rows = rows + next(weights) * line * (line[at.row] @ alpha)
-        level = rows[:, None] + next(weights) * (depth @ alpha) * depths
-        level = level + next(weights) * np.outer(near @ depth, depths)
-        level = level + next(weights) * (alike @ alpha) + next(weights) * (near @ alike.T)
-        slopes = np.zeros((len(near), at.sums.shape[1]))
-        profiles = np.zeros((len(near), *at.placed.shape[1:]))
-        for mask in gram.fields:
-            share, own = next(weights), next(weights)
-            mixed = share * alpha + own * near
-            slopes[:, mask] = mixed @ at.sums[:, mask]
-            share, own = next(weights), next(weights)
-            mixed = share * alpha + own * near
-            profiles[:, :, mask] = np.tensordot(mixed, at.placed[:, :, mask], 1)
+        found = gram.empty()
+        found["level"] += self.prior.constant * alpha.sum()
+        for weight, part in zip(self.prior.variances, gram.parts, strict=True):
+            part.put(found, weight * part.explained(at, alpha))
+        level, slopes, profiles = found["level"], found["slopes"], found["profiles"]
         if prior is not None:
             level, slopes, profiles = level + prior.level, slopes + prior.slopes, profiles + prior.profiles
         else:
@@ -198,27 +183,12 @@ class AdditiveFit:
 
     def _prior(self, rng: np.random.Generator) -> LayerSum:
         """A function drawn from the prior."""
-        gram, at = self.gram, self.gram.at
-        n_row, n_contrast = len(gram.alike), at.sums.shape[1]
-        root, depth_root = _root(gram.alike), _root(gram.near)
-
-        def smooth(*shape: int) -> np.ndarray:
-            return np.tensordot(root, rng.normal(size=(n_row, *shape)), 1)
-
-        weights = iter(np.sqrt(self.prior.variances))
-        rows = np.sqrt(self.prior.constant) * rng.normal() + next(weights) * smooth()
-        for line in gram.lines:
-            rows = rows + next(weights) * rng.normal() * line
-        depths, n_depth = gram.depths, len(gram.depths)
-        level = rows[:, None] + next(weights) * rng.normal() * depths + next(weights) * np.outer(smooth(), depths)
-        level = level + next(weights) * (depth_root @ rng.normal(size=n_depth))
-        level = level + next(weights) * (smooth(n_depth) @ depth_root.T)
-        slopes, profiles = np.zeros((n_row, n_contrast)), np.zeros((n_row, *at.placed.shape[1:]))
-        for mask in gram.fields:
-            q, shape = int(mask.sum()), (at.placed.shape[1], int(mask.sum()))
-            slopes[:, mask] = next(weights) * rng.normal(size=q) + next(weights) * smooth(q)
-            profiles[:, :, mask] = next(weights) * rng.normal(size=shape) + next(weights) * smooth(*shape)
-        return LayerSum(gram.features, self.prior.link, level, slopes, profiles)
+        found = self.gram.empty()
+        found["level"] += np.sqrt(self.prior.constant) * rng.normal()
+        places = self.gram.at.placed.shape[1]
+        for weight, part in zip(np.sqrt(self.prior.variances), self.gram.parts, strict=True):
+            part.put(found, weight * part.drawn(rng, places))
+        return LayerSum(self.gram.features, self.prior.link, found["level"], found["slopes"], found["profiles"])
 
 
 def fit_additive(gram: Gram, values: np.ndarray) -> AdditiveFit:
@@ -244,7 +214,7 @@ def learn_prior(gram: Gram, values: np.ndarray, link: str) -> AdditivePrior:
     targets, usual = (eta[chosen] - eta.mean()) / scale, relative[chosen]
     spread = usual
     for turn in range(2):
-        variances, noise = _most_probable(blocks, targets, spread)
+        variances, noise = _most_probable(blocks, gram.usual, targets, spread)
         if turn == 0:
             covariance = (variances @ blocks.reshape(len(blocks), -1)).reshape(len(chosen), -1) + CONSTANT
             missed, variance = _left_out(covariance, noise * spread + JITTER, targets)
@@ -253,12 +223,6 @@ def learn_prior(gram: Gram, values: np.ndarray, link: str) -> AdditivePrior:
     return AdditivePrior(
         link, scale**2 * variances / gram.sizes, scale**2 * CONSTANT, scale**2 * (noise + JITTER), pivot
     )
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """A square root of a covariance that may be singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _left_out(covariance: np.ndarray, noise: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -276,14 +240,18 @@ def _log_t(missed: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return np.asarray(-0.5 * np.log(variance) - 0.5 * (FREEDOM + 1) * np.log1p(missed**2 / variance / FREEDOM))
 
 
-def _most_probable(blocks: np.ndarray, targets: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, float]:
+def _most_probable(
+    blocks: np.ndarray, expected: np.ndarray, targets: np.ndarray, spread: np.ndarray
+) -> tuple[np.ndarray, float]:
     """The variances (V,) and the noise for parts of unit size (V, N, N), targets (N,) and their relative noise (N,)."""
     from scipy.linalg import cho_factor, cho_solve
     from scipy.optimize import minimize
 
     n, count = len(targets), len(blocks)
     flat, eye = blocks.reshape(count, -1), np.eye(n)
-    start = np.log(np.r_[np.full(count, 1.0 / count), 1e-3])
+    start = np.log(np.r_[expected, 1e-3])
+
+    tight = np.r_[np.full(count, 1.0 / WIDE**2), 1.0 / 16]
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
         each = np.exp(theta)
@@ -294,8 +262,8 @@ def _most_probable(blocks: np.ndarray, targets: np.ndarray, spread: np.ndarray) 
         alpha = inverse @ targets
         outer = np.outer(alpha, alpha) - inverse
         slope = 0.5 * each * np.r_[flat @ outer.ravel(), np.diag(outer) @ spread]
-        density = -0.5 * targets @ alpha - np.log(np.diag(factor[0])).sum() - ((theta - start) ** 2).sum() / 32
-        return -float(density), -(slope - (theta - start) / 16)
+        density = -0.5 * targets @ alpha - np.log(np.diag(factor[0])).sum() - (tight * (theta - start) ** 2).sum() / 2
+        return -float(density), -(slope - tight * (theta - start))
 
     bounds = [(-16.0, 4.0)] * count + [(-14.0, 2.0)]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 30})

@@ -36,8 +36,8 @@ def spread_design(problem: Problem, features: LayerFeatures, n: int) -> list[Any
     if not found:
         return []
     gram = Gram(features, features.write([features.tables.place(c) for c in found]))
-    parts = np.where(np.isfinite(gram.sizes), 1.0 / gram.sizes, 0.0)
-    return [found[i] for i in least_certain(gram.total(parts, 1.0) / max(len(parts), 1), n)]
+    parts = gram.usual / gram.sizes
+    return [found[i] for i in least_certain(gram.total(parts, 1.0) / gram.usual.sum(), n)]
 
 
 def least_certain(covariance: np.ndarray, n: int) -> list[int]:
