@@ -13,6 +13,7 @@ from tradewind.pareto.indicators import (
     normalise,
     reference_point,
 )
+from tradewind.pareto.supported import supported_frontier
 
 __all__ = [
     "Archive",
@@ -31,4 +32,5 @@ __all__ = [
     "normalise",
     "oriented",
     "reference_point",
+    "supported_frontier",
 ]

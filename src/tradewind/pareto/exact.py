@@ -103,7 +103,7 @@ def exact_frontier(
     """
     parts = parts_needed(objectives, parts, constraints)
     found: list[_Front] = []
-    rows = list(itertools.product(space.layer_options(), _by_depth(parts, space.depths)))
+    rows = list(itertools.product(space.layer_options(), by_depth(parts, space.depths)))
     for index, (options, (depths, known)) in enumerate(rows):
         found.append(_front_of(options, depths, objectives, known, constraints, epsilon))
         # Merging now and then bounds the memory without comparing everything at every step.
@@ -118,7 +118,7 @@ def exact_frontier(
     return ExactFrontier(tuple(objectives), architectures, oriented(values[order], objectives))
 
 
-def _by_depth(
+def by_depth(
     parts: Mapping[str, Layerwise], depths: Sequence[int]
 ) -> list[tuple[Sequence[int], Mapping[str, Layerwise]]]:
     """What to search together: all depths, or each alone with the parts as they are at it."""
@@ -147,7 +147,7 @@ class _Front:
         found: list[Any] = [None] * len(self.values)
         for depth in np.unique(self.depth).tolist():
             rows = np.flatnonzero(self.depth == depth)
-            made = _networks(self.options, choices_of(self.history[:depth], self.index[rows]))
+            made = networks_of(self.options, choices_of(self.history[:depth], self.index[rows]))
             for row, network in zip(rows.tolist(), made, strict=True):
                 found[row] = network
         return found
@@ -161,12 +161,8 @@ def _front_of(
     constraints: Sequence[Constraint],
     epsilon: float,
 ) -> _Front:
-    parts = _fewest_terms(options, parts)
-    terms: list[LayerTerm] = []
-    for objective in objectives:
-        terms += _towards(parts[objective.name].terms(options), objective.minimise)
-    for constraint in constraints:
-        terms += _towards(parts[constraint.objective.name].terms(options), constraint.relation.startswith("<"))
+    parts = fewest_terms(options, parts)
+    terms = oriented_terms(options, objectives, parts, constraints)
     history: list[Stage] = []
     values, depth, index = [np.empty((0, len(objectives)))], [np.empty(0, int)], [np.empty(0, int)]
     for stage in stages(terms, max(depths), epsilon):
@@ -191,7 +187,7 @@ def _front_of(
     return _Front(options, history, np.concatenate(values), np.concatenate(depth), np.concatenate(index))
 
 
-def _fewest_terms(options: ArchitectureBatch, parts: Mapping[str, Layerwise]) -> Mapping[str, Layerwise]:
+def fewest_terms(options: ArchitectureBatch, parts: Mapping[str, Layerwise]) -> Mapping[str, Layerwise]:
     """The parts, with the terms of each one merged where that leaves fewer to compare."""
 
     def count(some: Mapping[str, Layerwise]) -> int:
@@ -201,6 +197,21 @@ def _fewest_terms(options: ArchitectureBatch, parts: Mapping[str, Layerwise]) ->
         return parts
     merged = {name: part.merged() if hasattr(part, "merged") else part for name, part in parts.items()}
     return merged if count(merged) < count(parts) else parts
+
+
+def oriented_terms(
+    options: ArchitectureBatch,
+    objectives: Sequence[Objective],
+    parts: Mapping[str, Layerwise],
+    constraints: Sequence[Constraint],
+) -> list[LayerTerm]:
+    """The terms of all objectives and constrained quantities as things to minimise where they rise."""
+    terms: list[LayerTerm] = []
+    for objective in objectives:
+        terms += _towards(parts[objective.name].terms(options), objective.minimise)
+    for constraint in constraints:
+        terms += _towards(parts[constraint.objective.name].terms(options), constraint.relation.startswith("<"))
+    return terms
 
 
 def _towards(terms: Sequence[LayerTerm], minimise: bool) -> list[LayerTerm]:
@@ -219,7 +230,7 @@ def _merge(fronts: Sequence[_Front]) -> list[_Front]:
     return [front.take(part) for front, part in zip(fronts, parts, strict=True) if part.any()]
 
 
-def _networks(options: ArchitectureBatch, choices: np.ndarray) -> list[Architecture]:
+def networks_of(options: ArchitectureBatch, choices: np.ndarray) -> list[Architecture]:
     """The architectures whose layers are the chosen rows of `options`, `choices` (n, layers)."""
     first = options[0]
     shared = {field.name: getattr(first, field.name) for field in dataclasses.fields(first)}

@@ -23,7 +23,14 @@ import numpy as np
 
 from tradewind.core import Evaluation, Objective, Problem, UsageError
 from tradewind.core.layerwise import Layerwise
-from tradewind.pareto import exact_frontier, hypervolume, nondominated_mask, oriented, reference_point
+from tradewind.pareto import (
+    exact_frontier,
+    hypervolume,
+    nondominated_mask,
+    oriented,
+    reference_point,
+    supported_frontier,
+)
 from tradewind.predictors.cost_model import FEWEST, CostModel, fit_cost_model
 from tradewind.predictors.features import QUANTITIES
 from tradewind.predictors.quality_model import FEWEST as FEWEST_VALUES
@@ -48,6 +55,7 @@ class CalibratedSettings(Settings):
     patience: int = setting(2, "rounds without gain after which the search ends; 0: never", low=0)
     tolerance: float = setting(1e-3, "relative gain in hypervolume below which a round gained nothing", low=0.0)
     epsilon: float = setting(0.0, "allowed relative shortfall of the predicted frontier; 0 is exact", low=0.0, high=1.0)
+    weights: int = setting(0, "weighted sums to search for beyond two objectives; 0: the exact frontier", low=0)
 
 
 class Calibrated(AskTell):
@@ -71,7 +79,9 @@ class Calibrated(AskTell):
     """
 
     settings_type = CalibratedSettings
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"thrifty": {"measurements": 12, "round": 4, "patience": 0}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "thrifty": {"measurements": 12, "round": 4, "patience": 0, "weights": 200}
+    }
     judges_constraints = True
     settings: CalibratedSettings
 
@@ -139,13 +149,11 @@ class Calibrated(AskTell):
             return []
         models = {o.name: self._fit(o, before) for o in self._fitted}
         parts: dict[str, Layerwise] = {**problem.layerwise, **{n: m.layerwise(n) for n, m in models.items()}}
-        front = exact_frontier(
-            problem.space,  # type: ignore[arg-type]
-            problem.objectives,
-            parts,
-            problem.constraints,
-            self.settings.epsilon,
-        )
+        space: Any = problem.space
+        if self.settings.weights and len(problem.objectives) > 2:
+            front = supported_frontier(space, problem.objectives, parts, problem.constraints, self.settings.weights)
+        else:
+            front = exact_frontier(space, problem.objectives, parts, problem.constraints, self.settings.epsilon)
         known = {evaluation.candidate.id for evaluation in before}
         new = [i for i, arch in enumerate(front.architectures) if arch.id not in known]
         new = [
