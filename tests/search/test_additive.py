@@ -10,6 +10,7 @@ from tradewind.core import Evaluation, Measurement, Problem, UsageError, parse_o
 from tradewind.pareto import hypervolume, nondominated_mask
 from tradewind.predictors.additive_features import LayerFeatures
 from tradewind.predictors.additive_fit import Gram, fit_additive
+from tradewind.search.additive import explored
 from tradewind.search.additive_design import least_certain, spread_design
 from tradewind.search.supported import least, supported
 from tradewind.testing import algorithms
@@ -118,3 +119,11 @@ def test_another_space_is_refused():
     other = Problem(object(), problem.objectives, 0, problem.feasible)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="not made of layers"):
         search.create("additive", other)
+
+
+def test_drawn_functions_choose_fewer_candidates_in_later_rounds():
+    shares = [explored(12, 2, number) for number in range(40)]
+    assert shares[0] == 8  # two functions beside the mean, four candidates each
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] <= 1
+    assert explored(12, 0, 0) == 0
