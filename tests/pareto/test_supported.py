@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.pareto.test_exact import PARTS, space_of
 
+from tradewind import spaces
 from tradewind.core import ArchitectureBatch, Constraint, parse_objectives
 from tradewind.pareto import exact_frontier, hypervolume, nondominated_mask, oriented, reference_point
 from tradewind.pareto.supported import supported_frontier
@@ -31,8 +32,9 @@ def test_it_is_made_of_true_members_and_near_the_exact_frontier(name: str, names
         part = PARTS[objective.name]
         if hasattr(part, "function"):
             assert np.allclose(part.function(batch), found.values[:, column])
-    corner = reference_point(target)
-    assert hypervolume(points, corner) > 0.5 * hypervolume(target, corner)  # of two or three layers few are supported
+    if "activation_mb" not in names:  # Maxima are weighed as sums, which says less the fewer layers there are.
+        corner = reference_point(target)
+        assert hypervolume(points, corner) > 0.7 * hypervolume(target, corner)
     if constraints:
         assert (PARTS["decoder_params"].function(batch) <= 2e6).all()
 
@@ -41,3 +43,14 @@ def test_the_same_seed_gives_the_same_networks() -> None:
     space, objectives = space_of("gpt2"), parse_objectives("quality,latency_ms@toy")
     first, again = (supported_frontier(space, objectives, PARTS, weights=5, seed=3) for _ in range(2))
     assert first.architectures == again.architectures
+
+
+def test_in_deeper_networks_little_is_lost() -> None:
+    space, objectives = (
+        spaces.get("gpt2", n_layer=[8, 10], d_model=[128, 256]),
+        parse_objectives("params,latency_ms@toy"),
+    )
+    found, best = (f(space, objectives, PARTS) for f in (supported_frontier, exact_frontier))
+    points, target = oriented(found.values, objectives), oriented(best.values, objectives)
+    corner = reference_point(target)
+    assert hypervolume(points, corner) > 0.98 * hypervolume(target, corner)
