@@ -55,7 +55,7 @@ def explored(size: int, draws: int, number: int) -> int:
     Without them a search may settle on a wrong function early; towards its end they cost more than they find.
 
     >>> [explored(10, 1, number) for number in (0, 6, 12, 60)]
-    [5, 2, 2, 0]
+    [5, 2, 1, 0]
     """
     return int(size * draws / (draws + 1) * SETTLED / (SETTLED + number))
 
