@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradewind.core import UsageError
+from tradewind.models import depthwise
 from tradewind.models.attention import Attention
 from tradewind.models.cache import LayerCache
 from tradewind.models.depthwise import HeadConvolution, causal_depthwise, packed_depthwise, runs
@@ -20,8 +21,16 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+@pytest.fixture
+def joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small rows are convolved as large ones are."""
+    monkeypatch.setattr(depthwise, "LARGE", 0)
+
+
+@pytest.mark.parametrize("large", [0, depthwise.LARGE])
 @pytest.mark.parametrize(("length", "taps"), [(1, 3), (2, 3), (9, 3), (5, 7)])
-def test_definition(length: int, taps: int) -> None:
+def test_definition(length: int, taps: int, large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depthwise, "LARGE", large)
     rows, kernels = noise(2, length, 4), noise(4, taps, seed=1)
     found = causal_depthwise(rows, kernels)
     for t in range(length):
@@ -32,8 +41,10 @@ def test_definition(length: int, taps: int) -> None:
 @pytest.mark.parametrize(
     ("batch", "length", "taps"), [(1, 3, 3), (3, 3, 3), (2, 8, 3), (3, 7, 7), (2, 20, 7), (2, 5, 1)]
 )
+@pytest.mark.usefixtures("joined")
 def test_gradients_of_the_joined_sequences(batch: int, length: int, taps: int) -> None:
     rows, kernels = noise(batch, length, 4).requires_grad_(), noise(4, taps, seed=1).requires_grad_()
+    assert causal_depthwise(rows, kernels).grad_fn.name() == "_JoinedBackward"
     assert torch.autograd.gradcheck(causal_depthwise, (rows, kernels))
     assert torch.autograd.gradgradcheck(causal_depthwise, (rows, kernels))
     frozen = rows.detach()
@@ -41,6 +52,7 @@ def test_gradients_of_the_joined_sequences(batch: int, length: int, taps: int) -
     torch.testing.assert_close(by_kernels, torch.autograd.grad(causal_depthwise(rows, kernels).sum(), kernels)[0])
 
 
+@pytest.mark.usefixtures("joined")
 def test_nothing_passes_from_one_sequence_of_a_batch_to_another() -> None:
     rows, kernels = noise(2, 6, 4), noise(4, 3, seed=1)
     rows[0, -1] = torch.nan

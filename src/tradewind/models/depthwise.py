@@ -18,14 +18,18 @@ from tradewind.core import UsageError
 from tradewind.core.blocks import KERNEL
 from tradewind.models.cache import LayerCache
 
+LARGE = 2**19
+"""Values of the rows from which on copying them costs more than mending the borders of joined sequences."""
+
 
 def causal_depthwise(rows: Tensor, kernels: Tensor, before: Tensor | None = None) -> Tensor:
     """out[t] = Σ_j kernel[K - 1 - j] · rows[t - j], channel by channel: (B, T, C), (C, K) -> (B, T, C).
 
     `before` holds the K - 1 rows before the first, (B, K - 1, C); zeros if not given. As a channels-last
     two-dimensional convolution: forward and backward at width and length 512 on a processor took 0.4 of the time of
-    conv1d and of shifting and adding. There it is one convolution over the joined sequences, without a padded copy of
-    the rows or of their gradient, which saves another sixth; elsewhere, and where it is traced, the rows are padded.
+    conv1d and of shifting and adding. There, from `LARGE` values on, it is one convolution over the joined sequences,
+    without a padded copy of the rows or of their gradient, which saves another fifth; below, and where it is traced,
+    the rows are padded.
 
     >>> x = torch.tensor([1.0, 10.0, 100.0]).reshape(1, 3, 1)
     >>> causal_depthwise(x, torch.tensor([[3.0, 2.0, 1.0]])).flatten().tolist()
@@ -53,7 +57,7 @@ def _joinable(rows: Tensor, kernels: Tensor) -> bool:
     exact = rows.dtype == kernels.dtype and rows.dtype in (torch.float32, torch.float64)
     plain = rows.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return exact and plain and not traced and rows.shape[1] >= kernels.shape[1]
+    return exact and plain and not traced and rows.shape[1] >= kernels.shape[1] and rows.numel() >= LARGE
 
 
 class _Joined(torch.autograd.Function):
@@ -97,15 +101,17 @@ def _by_rows(gradient: Tensor, kernels: Tensor) -> Tensor:
 
 def _by_kernels(gradient: Tensor, rows: Tensor, kernels: Tensor) -> Tensor:
     """Σ_t gradient[t] · rows[t - j], in the place K - 1 - j."""
+    batch, tokens, channels = gradient.shape
     taps = kernels.shape[1]
-    shape = kernels[:, None, None]
-    out = torch.zeros_like(kernels)
-    for one, row in zip(gradient.split(1), rows.split(1), strict=True):
-        images = one[:, taps - 1 :].mT.unsqueeze(2), row.mT.unsqueeze(2)
-        settings = ([1, 1], [0, 0], [1, 1], False, [0, 0], len(kernels), [False, True, False])
-        out += torch.ops.aten.convolution_backward(*images, shape, None, *settings)[1][:, 0, 0]
-    for back in range(taps - 1):
-        out[:, taps - 1 - back] += (gradient[:, back : taps - 1] * rows[:, : taps - 1 - back]).sum((0, 1))
+    later, flat = gradient.view(1, -1, channels)[:, taps - 1 :], rows.reshape(1, -1, channels)
+    images, shape = (later.mT.unsqueeze(2), flat.mT.unsqueeze(2)), kernels[:, None, None]
+    settings = ([1, 1], [0, 0], [1, 1], False, [0, 0], len(kernels), [False, True, False])
+    out = torch.ops.aten.convolution_backward(*images, shape, None, *settings)[1][:, 0, 0]
+    for back in range(taps):
+        place = out[:, taps - 1 - back]
+        place += (gradient[0, back : taps - 1] * rows[0, : taps - 1 - back]).sum(0)
+        if back and batch > 1:
+            place -= (gradient[1:, :back] * rows[:-1, tokens - back :]).sum((0, 1))
     return out
 
 
