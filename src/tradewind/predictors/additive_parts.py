@@ -48,7 +48,7 @@ class Part:
     what: str
     rows: Alike
     order: int
-    mask: np.ndarray | None = None
+    mask: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=bool))
     depth: np.ndarray | None = None
 
     def features(self, at: Written) -> np.ndarray:
