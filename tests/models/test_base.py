@@ -180,7 +180,7 @@ def test_dropout_acts_in_training_only(tiny: Architecture) -> None:
     plain, dropping = models.build(tiny), models.build(tiny, dropout=0.5)
     assert plain.state_dict().keys() == dropping.state_dict().keys()
     torch.testing.assert_close(plain(tokens), dropping(tokens), rtol=0, atol=0)
-    torch.testing.assert_close(plain.train()(tokens), plain.eval()(tokens), rtol=0, atol=0)
+    torch.testing.assert_close(plain.train()(tokens), plain.eval()(tokens))
     dropping.train()
     with torch.random.fork_rng():
         torch.manual_seed(0)

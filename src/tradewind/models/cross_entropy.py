@@ -51,26 +51,25 @@ class _LinearCrossEntropy(torch.autograd.Function):
         count, vocabulary = hidden.shape[0], weight.shape[0]
         rows = max(1, min(count, BLOCK_ELEMENTS // vocabulary))
         wanted = any(ctx.needs_input_grad)
-        logits, probabilities = hidden.new_empty(2, rows, vocabulary)
+        scores = hidden.new_empty(rows, vocabulary)
         by_hidden = torch.empty_like(hidden) if wanted else None
-        by_weight = torch.zeros_like(weight) if wanted else None
-        total = hidden.new_zeros(())
-        for first in range(0, count, rows):
+        by_weight = torch.empty(weight.shape, dtype=weight.dtype) if wanted else None
+        total, share = hidden.new_zeros(()), 1 / max(1, count)
+        for first in range(0, max(1, count), rows):
             block = hidden[first : first + rows]
-            target = targets[first : first + rows]
-            scores, shares = logits[: len(block)], probabilities[: len(block)]
-            torch.mm(block, weight.t(), out=scores)
-            torch.softmax(scores, 1, out=shares)
-            # The largest share is exp(largest score) over the sum of exponentials: no share need be above zero for it.
-            normaliser = scores.amax(1) - shares.amax(1).log()
-            total += (normaliser - scores.gather(1, target.unsqueeze(1)).squeeze(1)).sum()
+            target = targets[first : first + rows].unsqueeze(1)
+            shares = scores[: len(block)]
+            torch.mm(block, weight.t(), out=shares)
+            torch.softmax(shares, 1, out=shares)
+            chosen = shares.gather(1, target)
+            total -= _logarithms(chosen, block, weight, target).sum()
             if by_hidden is None or by_weight is None:
                 continue
-            shares[torch.arange(len(block)), target] -= 1
-            torch.mm(shares, weight, out=by_hidden[first : first + rows])
-            by_weight.addmm_(shares.t(), block)
+            shares.scatter_(1, target, chosen - 1)
+            by_hidden[first : first + rows].addmm_(shares, weight, beta=0, alpha=share)
+            by_weight.addmm_(shares.t(), block, beta=int(first > 0), alpha=share)
         if by_hidden is not None and by_weight is not None:
-            ctx.save_for_backward(by_hidden.div_(count), by_weight.div_(count))
+            ctx.save_for_backward(by_hidden, by_weight)
         return total / count
 
     @staticmethod
@@ -80,3 +79,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         if gradient.item() != 1:
             by_hidden, by_weight = by_hidden * gradient, by_weight * gradient
         return by_hidden, by_weight, None
+
+
+def _logarithms(shares: Tensor, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """Logarithms of the targets' shares, (R, 1); from the scores again where a share is too small to tell."""
+    found = shares.log()
+    lost = shares.squeeze(1) < torch.finfo(shares.dtype).tiny / torch.finfo(shares.dtype).eps
+    if lost.any():
+        found[lost] = F.log_softmax(F.linear(hidden[lost], weight), 1).gather(1, targets[lost])
+    return found

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from tradewind.core import GPT2, UsageError
 from tradewind.core.blocks import KERNEL, Block
+from tradewind.models import fused
 from tradewind.models.base import LanguageModel, embedding_table
 from tradewind.models.cache import Cache, LayerCache
 from tradewind.models.feed_forward import FeedForward, GatedFeedForward
@@ -47,6 +48,9 @@ class GPT2Block(nn.Module):
 
     def forward(self, x: Tensor, past: LayerCache | None = None, documents: Tensor | None = None) -> Tensor:
         """(B, T, D) -> (B, T, D); `past` and `documents` as in `Attention`."""
+        if past is None and documents is None and fused.usable(x, self):
+            x = fused.attend(x, self.attention_norm, self.attention)
+            return fused.feed_forward(x, self.mlp_norm, self.mlp)
         x = x + self.dropout(self.attention(self.attention_norm(x), past, documents))
         if self.post_norm:
             return x + self.dropout(self.mlp_norm(self.mlp(x)))
