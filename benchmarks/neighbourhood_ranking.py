@@ -12,9 +12,10 @@ Primer: squared ReLU, and depthwise convolutions after the head projections.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,16 @@ from rich.table import Table
 
 from tradewind.core import Evaluation
 from tradewind.core.ranking import bootstrap_interval, common_ratio, kendall, spearman
-from tradewind.programs import Program, canonical_hash, diff, neighbourhood, primer_ez, transformer
+from tradewind.programs import Program, diff, fingerprint, neighbourhood, primer_ez, resolve, transformer
 from tradewind.reports.evolution import Retrained, details, interval, retrained
 from tradewind.studies import StoredStudy
 
+FEWEST = 10
+"""Programs that two seeds must share to be compared."""
+
 
 def published() -> dict[str, str]:
-    """What to look for, by canonical hash: one graph is reached by several edits."""
+    """What to look for, by fingerprint: one function is reached by several edits."""
     seed, easy = transformer(), primer_ez()
     found = {
         "squared ReLU": seed.with_body(9, easy.subprograms[9].instructions),
@@ -41,7 +45,7 @@ def published() -> dict[str, str]:
         if line == "spliced DCONV_3X1 after head-projection in self-attention":
             place = next(i for i, x in enumerate(neighbour.program.subprograms[1].instructions) if x.op == "DCONV_3X1")
             found[f"DConv after {('k', 'q', 'q', 'v')[place - 1]} alone"] = neighbour.program
-    return {canonical_hash(program): name for name, program in found.items()}
+    return {fingerprint(resolve(program)): name for name, program in found.items()}
 
 
 def ranked_once(study: StoredStudy) -> list[Evaluation]:
@@ -50,19 +54,17 @@ def ranked_once(study: StoredStudy) -> list[Evaluation]:
 
 
 def truth_of(path: Path, programs: Mapping[str, Program], start: Program) -> list[Retrained]:
-    """Fresh trainings from a file of `neighbourhood_truth.py`, of the seeds that are finished for all programs."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    """Fresh trainings from a file of `neighbourhood_truth.py`."""
     losses: dict[str, dict[int, float | None]] = {}
-    for row in rows:
+    for row in map(json.loads, path.read_text().splitlines()):
         losses.setdefault(row["id"], {})[row["seed"]] = row["losses"][-1]
-    seeds = [s for s in sorted({row["seed"] for row in rows}) if all(s in found for found in losses.values())]
     base = losses[start.id]
     again = []
     for name, found in losses.items():
-        kept = {seed: loss for seed in seeds if (loss := found[seed]) is not None}
+        kept = {seed: loss for seed, loss in found.items() if loss is not None and base.get(seed) is not None}
         pairs = [base[seed] - loss for seed, loss in kept.items()]  # type: ignore[operator]
         gain = (math.nan,) * 3 if name == start.id else interval(pairs)
-        again.append(Retrained(programs[name], kept, len(seeds) - len(kept), *gain))
+        again.append(Retrained(programs[name], kept, len(found) - len(kept), *gain))
     return again
 
 
@@ -77,25 +79,27 @@ def summary(run: Path, truth_file: Path | None = None) -> dict[str, Any]:
     again = {r.program.id: r for r in fresh if r.losses and r.program.id in once}
     names, base = list(again), again[start.id]
     ranked = -np.array([once[name] for name in names])
-    truth = -np.array([again[name].mean for name in names])
+    # Gains over the start on equal seeds: a program that has fewer seeds is not helped or harmed by which they are.
+    gains = {name: [base.losses[s] - x for s, x in again[name].losses.items() if s in base.losses] for name in names}
+    truth = np.array([np.mean(gains[name]) for name in names])
     places = {kind: _places(values) for kind, values in (("ranking", ranked), ("truth", truth))}
     edits, rows = published(), []
     for place, name in enumerate(names):
-        gain, low, high = interval([base.losses[s] - x for s, x in again[name].losses.items() if s in base.losses])
+        known = edits.get(fingerprint(resolve(programs[name])), "")
+        _, low, high = interval(gains[name])
         rows.append(
             {
-                "edit": edits.get(canonical_hash(programs[name]))
-                or "; ".join(diff(start, programs[name]))
-                or "the start",
-                "published": canonical_hash(programs[name]) in edits,
+                "edit": known or "; ".join(diff(start, programs[name])) or "the start",
+                "published": bool(known),
                 "rank_by_walk": int(places["ranking"][place]),
                 "rank_by_truth": int(places["truth"][place]),
                 "loss_once": once[name],
                 "loss_fresh": again[name].mean,
                 "gain_once": once[start.id] - once[name],
-                "gain": gain,
-                "low": low,
-                "high": high,
+                "seeds": len(gains[name]),
+                "gain": float(truth[place]),
+                "low": None if math.isnan(low) else low,
+                "high": None if math.isnan(high) else high,
             }
         )
     n = len(names)
@@ -104,33 +108,34 @@ def summary(run: Path, truth_file: Path | None = None) -> dict[str, Any]:
         bounds = bootstrap_interval(lambda i: measure(truth[i], ranked[i]), n, seed=0, resamples=1000)
         return [measure(truth, ranked), *bounds]
 
-    whole = [name for name in names if len(again[name].losses) == len(base.losses)]
-    seeds = np.array([[-again[name].losses[seed] for name in whole] for seed in base.losses])
+    several = [name for name in names if len(gains[name]) > 1]
     return {
         "programs": n,
         "fresh_seeds": len(base.losses),
-        "seed_deviation": float(np.median([r.deviation for r in again.values()])),
-        # Seeds are paired, so what is common to all programs of a seed is no noise of the comparison.
-        "paired_deviation": float(np.median((seeds - seeds.mean(1, keepdims=True)).std(0, ddof=1))),
+        "with_several_seeds": len(several),
+        "seed_deviation": float(np.median([again[name].deviation for name in several])),
+        "gain_deviation": float(np.median([np.std(gains[name], ddof=1) for name in several if name != start.id])),
         "spread_of_truth": float(np.std(truth)),
         "spearman": agreement(spearman),
         "kendall": agreement(kendall),
         "common_ratio_at_10": common_ratio(truth, ranked, min(10, n)),
-        "ceiling": ceiling(seeds),
+        "ceiling": ceiling([again[name].losses for name in names]),
         "edits": sorted(rows, key=lambda r: r["rank_by_truth"]),
     }
 
 
-def ceiling(seeds: np.ndarray) -> dict[str, float]:
-    """How well the truth's seeds, an (S, N) array, agree: the most that a ranking by one training may hope for.
+def ceiling(losses: Sequence[Mapping[int, float]]) -> dict[str, float]:
+    """How well two seeds of the truth agree, which is what a ranking by one training of that length may hope for.
 
-    `single` is the mean Spearman correlation of one seed with the mean of the others; `pairs` that of two seeds, and
-    `mean` what it makes of the mean of all (Spearman and Brown): its correlation with another mean of as many.
+    The mean Spearman correlation over pairs of seeds that at least `FEWEST` programs share, and the most of these.
     """
-    count = len(seeds)
-    single = np.mean([spearman(np.delete(seeds, i, 0).mean(0), seeds[i]) for i in range(count)])
-    pairs = np.mean([spearman(seeds[i], seeds[j]) for i in range(count) for j in range(i)])
-    return {"single": float(single), "pairs": float(pairs), "mean": float(count * pairs / (1 + (count - 1) * pairs))}
+    found, most = [], 0
+    for one, other in itertools.combinations(sorted({seed for row in losses for seed in row}), 2):
+        both = [(row[one], row[other]) for row in losses if one in row and other in row]
+        if len(both) >= FEWEST:
+            found.append(spearman(*zip(*both, strict=True)))
+            most = max(most, len(both))
+    return {"spearman": float(np.mean(found)) if found else math.nan, "programs": most}
 
 
 def write_figure(found: dict[str, Any], path: Path) -> None:
@@ -143,7 +148,8 @@ def write_figure(found: dict[str, Any], path: Path) -> None:
         picture = Figure(figsize=(6.4, 5), layout="constrained")
         axes = picture.subplots()
         rows = [row for row in found["edits"] if row["edit"] != "the start"]
-        least = min(row["gain"] for row in rows if row["published"]) - 1.5 * abs(found["spread_of_truth"])
+        published = [row["gain"] for row in rows if row["published"]]
+        least = min(published, default=0.0) - 1.5 * found["spread_of_truth"]
         far = [row for row in rows if row["gain"] < least]
         near = [row for row in rows if row["gain"] >= least]
         others = [row for row in near if not row["published"]]
@@ -153,19 +159,8 @@ def write_figure(found: dict[str, Any], path: Path) -> None:
             [r["gain"] for r in others], [r["gain_once"] for r in others], s=16, color="0.6", label="other edits"
         )
         for i, row in enumerate(r for r in near if r["published"]):
-            axes.errorbar(
-                row["gain"],
-                row["gain_once"],
-                xerr=[[row["gain"] - row["low"]], [row["high"] - row["gain"]]],
-                fmt="osD^v"[i % 5],
-                color=f"C{i}",
-                ms=6,
-                capsize=2,
-                label=row["edit"],
-            )
-        axes.set(
-            xlabel="gain over the start, fresh seeds (nats a token, 95 %)", ylabel="gain in the walk, one training"
-        )
+            axes.plot(row["gain"], row["gain_once"], "osD^v"[i % 5], color=f"C{i}", ms=7, label=row["edit"])
+        axes.set(xlabel="gain over the start, fresh seeds (nats a token)", ylabel="gain in the walk, one training")
         if far:
             axes.set_title(f"{len(far)} edits with a gain below {least:.2f} are not shown", fontsize=8)
         axes.legend(fontsize=7, frameon=False)
@@ -197,12 +192,14 @@ def main() -> None:
         value, low, high = found[name]
         console.print(f"{name} {value:.3f} [{low:.3f}, {high:.3f}] over {found['programs']} programs")
     console.print(f"share of the true best 10 among the ranking's best 10: {found['common_ratio_at_10']:.2f}")
-    console.print(f"seeds of the truth agree: {', '.join(f'{k} {v:.2f}' for k, v in found['ceiling'].items())}")
+    agreed = found["ceiling"]
+    console.print(f"two seeds of the truth: spearman {agreed['spearman']:.3f} over {agreed['programs']} programs")
     table = Table(title=f"truth: mean of {found['fresh_seeds']} fresh seeds")
     for head in ("edit", "rank by walk", "rank by truth", "gain over the start (nats)"):
         table.add_column(head, justify="left" if head == "edit" else "right")
     for row in found["edits"]:
-        gain = f"{row['gain']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+        bounds = "" if row["low"] is None else f" [{row['low']:+.4f}, {row['high']:+.4f}]"
+        gain = f"{row['gain']:+.4f}{bounds}"
         table.add_row(row["edit"], str(row["rank_by_walk"]), str(row["rank_by_truth"]), gain)
     console.print(table)
 

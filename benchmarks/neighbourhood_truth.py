@@ -21,7 +21,7 @@ from rich.progress import track
 
 from tradewind import training
 from tradewind.core.seeds import generator
-from tradewind.programs import Program, ProgramSpace, canonical_hash
+from tradewind.programs import Program, ProgramSpace, fingerprint, resolve
 from tradewind.studies import StoredStudy
 
 
@@ -31,7 +31,7 @@ def chosen(study: StoredStudy, share: float) -> list[Program]:
     draws = generator(0, "truth").permutation(len(programs))[: round(share * len(programs))]
     known = published()
     start: Program = study.space.start  # type: ignore[attr-defined]
-    kept = [p for i, p in enumerate(programs) if i in set(draws.tolist()) or canonical_hash(p) in known]
+    kept = [p for i, p in enumerate(programs) if i in set(draws.tolist()) or fingerprint(resolve(p)) in known]
     return [start, *(p for p in kept if p.id != start.id)]
 
 
