@@ -19,6 +19,7 @@ Letters: B batch, T tokens, N = B·T, D width, H heads, S head size, F inner siz
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -31,8 +32,8 @@ QUERIES = 128
 """Queries of a block of attention."""
 SMALLEST, LONGEST = 2**17, 1024
 """Scores of a sequence (H·T²) from which, and length up to which, blocks were faster than torch's fused kernel."""
-IN_CACHE = 2**17
-"""Inner values that are activated at a time: half a megabyte for each of four buffers."""
+IN_CACHE = 2**18
+"""Inner values that are activated at a time: a megabyte for each of four buffers, shared by all threads."""
 _SCALE = math.sqrt(2 / math.pi)
 """GELU by tanh (Hendrycks and Gimpel 2016, arXiv 1606.08415): x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))."""
 _CUBE = 0.044715 / _SCALE**2
@@ -148,14 +149,13 @@ def _activate(inner: Tensor) -> Tensor:
     """
     active = torch.empty_like(inner)
     rows = max(1, IN_CACHE // inner.shape[1])
-    buffers = inner.new_empty(2, rows, inner.shape[1])
+    buffers = inner.new_empty(2, min(rows, len(inner)), inner.shape[1])
     one = inner.new_ones(())
-    for first in range(0, len(inner), rows):
-        a = inner[first : first + rows]
+    for a, out in zip(inner.split(rows), active.split(rows), strict=True):
         u, t = buffers[:, : len(a)]
         torch.addcmul(one, a, a, value=_CUBE, out=u).mul_(a)
         torch.tanh(u, out=t)
-        torch.addcmul(a, a, t, out=active[first : first + rows])
+        torch.addcmul(a, a, t, out=out)
         a.lerp_(u, 3.0)
         _aten.tanh_backward.grad_input(a, t, grad_input=a).add_(t)
     return active
@@ -168,15 +168,18 @@ def _blocks_forward(rows: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, 
     mixed = rows.new_empty(len(rows), rows.shape[1] // 3)
     target = mixed.view(batch, length, n_head, -1).transpose(1, 2)
     hidden = rows.new_full((QUERIES, QUERIES), -math.inf).triu_(1)
-    starts = range(0, length, QUERIES)
-    shares = [rows.new_empty(batch, n_head, min(QUERIES, length - i), min(i + QUERIES, length)) for i in starts]
-    for q, k, v, to, *sequence in zip(queries, keys, values, target, *shares, strict=True):
-        for start, block in zip(starts, sequence, strict=True):
-            size, stop = block.shape[1:]
-            torch.baddbmm(block, q[:, start:stop], k[:, :stop].mT, beta=0, alpha=q.shape[-1] ** -0.5, out=block)
-            block[:, :, start:].add_(hidden[:size, :size])
-            torch.softmax(block, -1, out=block)
-            torch.bmm(block, v[:, :stop], out=to[:, start:stop])
+    scale, shares = queries.shape[-1] ** -0.5, []
+    for start in range(0, length, QUERIES):
+        stop = min(start + QUERIES, length)
+        block = rows.new_empty(batch, n_head, stop - start, stop)
+        corner, mask = block[..., start:], hidden[: stop - start, : stop - start]
+        operands = queries[:, :, start:stop], keys[:, :, :stop].mT, values[:, :, :stop], target[:, :, start:stop]
+        for share, square, q, k, v, to in _each(block, corner, *operands):
+            torch.baddbmm(share, q, k, beta=0, alpha=scale, out=share)
+            square.add_(mask)
+            torch.softmax(share, -1, out=share)
+            torch.bmm(share, v, out=to)
+        shares.append(block)
     return mixed, *shares
 
 
@@ -186,22 +189,29 @@ def _blocks_backward(
     """The gradient of `rows` (N, 3·D) from that of the mixed values (N, D)."""
     batch, length, n_head = shape
     by_rows = torch.empty_like(rows)
+    queries, keys, values = _heads(rows, shape)
+    by_queries, by_keys, by_values = _heads(by_rows, shape)
     by_mixed = gradient.view(batch, length, n_head, -1).transpose(1, 2)
     scale = by_mixed.shape[-1] ** -0.5
-    parts = zip(*_heads(rows, shape), *_heads(by_rows, shape), by_mixed, *shares, strict=True)
-    for q, k, v, by_q, by_k, by_v, by_to, *sequence in parts:
-        add = 0  # the last block sees all keys, so it writes and the others add
-        for block in reversed(sequence):
-            stop = block.shape[2]
-            start = stop - block.shape[1]
-            g = by_to[:, start:stop]
-            by_v[:, :stop].baddbmm_(block.mT, g, beta=add)
-            scores = torch.bmm(g, v[:, :stop].mT)
-            _aten._softmax_backward_data.out(scores, block, -1, scores.dtype, grad_input=scores)
-            by_q[:, start:stop].baddbmm_(scores, k[:, :stop], beta=0, alpha=scale)
-            by_k[:, :stop].baddbmm_(scores.mT, q[:, start:stop], beta=add, alpha=scale)
-            add = 1
+    for block in reversed(shares):
+        stop = block.shape[3]
+        start, add = stop - block.shape[2], int(stop < length)  # the last block sees all keys: it writes, others add
+        scores = block.new_empty(block.shape[1:])
+        here, before = (slice(None), slice(None), slice(start, stop)), (slice(None), slice(None), slice(stop))
+        operands = queries[here], keys[before], values[before].mT, by_mixed[here]
+        results = by_queries[here], by_keys[before], by_values[before]
+        for share, turned, q, k, v, g, by_q, by_k, by_v in _each(block, block.mT, *operands, *results):
+            by_v.baddbmm_(turned, g, beta=add)
+            torch.bmm(g, v, out=scores)
+            _aten._softmax_backward_data.out(scores, share, -1, scores.dtype, grad_input=scores)
+            by_q.baddbmm_(scores, k, beta=0, alpha=scale)
+            by_k.baddbmm_(scores.mT, q, beta=add, alpha=scale)
     return by_rows
+
+
+def _each(*batches: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The tensors of one sequence after the other; a sequence's scores stay in the cache."""
+    return zip(*(batch.unbind() for batch in batches), strict=True)
 
 
 def _kernel_forward(rows: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
