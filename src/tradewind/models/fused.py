@@ -30,7 +30,7 @@ from tradewind.models.feed_forward import FeedForward
 
 QUERIES = 128
 """Queries of a block of attention."""
-SMALLEST, LONGEST = 2**17, 1024
+SMALLEST, LONGEST = 2**17, 512
 """Scores of a sequence (H·T²) from which, and length up to which, blocks were faster than torch's fused kernel."""
 IN_CACHE = 2**18
 """Inner values that are activated at a time: a megabyte for each of four buffers, shared by all threads."""
