@@ -149,7 +149,7 @@ def write_figure(found: dict[str, Any], path: Path) -> None:
         axes = picture.subplots()
         rows = [row for row in found["edits"] if row["edit"] != "the start"]
         published = [row["gain"] for row in rows if row["published"]]
-        least = min(published, default=0.0) - 1.5 * found["spread_of_truth"]
+        least = min(published, default=0.0) - found["spread_of_truth"]
         far = [row for row in rows if row["gain"] < least]
         near = [row for row in rows if row["gain"] >= least]
         others = [row for row in near if not row["published"]]

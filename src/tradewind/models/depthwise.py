@@ -56,7 +56,7 @@ def _convolved(rows: Tensor, kernels: Tensor, around: int = 0) -> Tensor:
 def _joinable(rows: Tensor, kernels: Tensor) -> bool:
     exact = rows.dtype == kernels.dtype and rows.dtype in (torch.float32, torch.float64)
     plain = rows.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
     return exact and plain and not traced and rows.shape[1] >= kernels.shape[1] and rows.numel() >= LARGE
 
 

@@ -110,6 +110,22 @@ def test_how_weights_start() -> None:
     assert (model.final_norm.weight == 1).all()
 
 
+def test_maps_may_start_as_those_of_gpt2() -> None:
+    size = {**SIZE, "d_model": 256}
+    wide, small = build(primer_ez(), **size), build(primer_ez(), **size, init_std=0.02)
+    for (name, one), other in zip(wide.named_parameters(), small.parameters(), strict=True):
+        if ".conv_1x1_" in name:
+            torch.testing.assert_close(other, one * (0.02 * one.shape[-1] ** 0.5))
+        else:
+            assert torch.equal(one, other)
+
+
+def test_a_child_shares_the_start_of_what_an_edit_left_alone() -> None:
+    parent, child = (dict(build(program(), **SIZE, seed=3).named_parameters()) for program in (transformer, primer_ez))
+    assert {name.split(".")[-1].rpartition("_")[0] for name in child.keys() - parent.keys()} == {"dconv_3x1"}
+    assert all(torch.equal(weight, child[name]) for name, weight in parent.items())
+
+
 def test_dtypes_and_devices() -> None:
     model = build(transformer(), **SIZE, dtype="bfloat16")
     assert model.dtype == torch.bfloat16
@@ -125,6 +141,7 @@ def test_dtypes_and_devices() -> None:
         ({"vocab_size": 2.5}, "vocab_size is 2.5"),
         ({"context": True}, "context is True"),
         ({"init": "zeros"}, "unknown init 'zeros'"),
+        ({"init_std": 0.0}, "init_std is 0.0; it must be above 0, such as GPT-2's 0.02"),
         ({"dtype": "float23"}, "did you mean 'float32'"),
     ],
 )
