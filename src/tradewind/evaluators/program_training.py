@@ -67,8 +67,8 @@ class ProgramTraining:
 
     `recipe` has a schedule that does not look at the end (``rsqrt`` or ``constant``), for networks are compared on the
     way; its `steps` do not matter. `batches` validation batches are read at every mark. `seed` draws the weights, the
-    same for all, with `init_std` as in `tradewind.models.program.build`. `workers` processes train at a time, one thread each, within `time_limit_s` and `memory_limit_mb` an
-    individual. `ask` replaces the workers in tests.
+    same for all, with `init_std` as in `tradewind.models.program.build`. `workers` processes train at a time, one
+    thread each, within `time_limit_s` and `memory_limit_mb` an individual. `ask` replaces the workers in tests.
 
     Details of a measurement: ``loss`` (nats per token), ``curve`` (a row a mark: steps, amount spent, loss),
     ``fingerprint``, ``params``, ``flops_a_step``, ``stopped`` (number of the hurdle that it did not pass, counted from
