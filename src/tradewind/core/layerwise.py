@@ -10,6 +10,7 @@ Symbols: K options of one layer, P positions, S partial networks.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Literal, Protocol, runtime_checkable
 
@@ -51,3 +52,19 @@ class Layerwise(Protocol):
     def value(self, options: ArchitectureBatch, n_layer: int, totals: Mapping[str, np.ndarray]) -> np.ndarray:
         """The objective, shape (S,), of S networks of `n_layer` layers from the totals (each (S,)) of its terms."""
         ...
+
+
+def on_grid(values: np.ndarray, terms: int = 1, bits: int = 48) -> np.ndarray:
+    """Values rounded to multiples of a power of two, so that sums of up to so many `terms` of them are exact.
+
+    A sum is then the same in any order, and equal totals are equal. `bits` binary digits of the largest sum are kept.
+
+    >>> a, b, c = on_grid(np.array([0.1, 0.2, 0.3]), terms=3)
+    >>> bool(a + b + c == c + b + a), bool(abs(a - 0.1) < 1e-13)
+    (True, True)
+    """
+    largest = terms * float(np.abs(values).max(initial=0.0))
+    if not 0 < largest < math.inf:
+        return values
+    unit = 2.0 ** (math.ceil(math.log2(largest)) - bits)
+    return np.asarray(np.rint(values / unit) * unit)

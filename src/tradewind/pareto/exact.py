@@ -17,13 +17,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tradewind.core import Architecture, ArchitectureBatch, Constraint, Objective, UsageError
-from tradewind.core.layerwise import LayerTerm, Layerwise
+from tradewind.core import ArchitectureBatch, Constraint, Objective, UsageError
+from tradewind.core.layerwise import LayerTerm, Layerwise, on_grid
 from tradewind.pareto.dominance import nondominated_mask, oriented
 from tradewind.pareto.layerwise import Stage, choices_of, stages
+from tradewind.pareto.networks import Networks
 
 MOST_NETWORKS = 2_000_000
 """Partial networks of one stage beyond which the search gives up rather than fill the memory."""
+
+
+DIGITS = 42
+"""Binary digits of the largest value of an objective beyond which a difference comes from rounding."""
 
 
 class LayeredSpace(Protocol):
@@ -44,11 +49,12 @@ class ExactFrontier:
     """The non-dominated values of a space, each with one architecture that has them.
 
     `values` has shape (F, M), in the objectives' own units, best in the first objective first; no two rows are equal.
-    Networks that differ but have equal totals in every term are represented by one of them.
+    Networks that differ but have equal totals in every term are represented by one of them, as are values that agree to
+    `DIGITS` binary digits, which differ by rounding only. Architectures are built when they are looked at.
     """
 
     objectives: tuple[Objective, ...]
-    architectures: tuple[Architecture, ...]
+    architectures: Networks
     values: np.ndarray
 
     def __len__(self) -> int:
@@ -112,9 +118,8 @@ def exact_frontier(
         if progress is not None:
             progress(index + 1, len(rows))
     values = np.concatenate([np.empty((0, len(objectives))), *(front.values for front in found)])
-    networks = [network for front in found for network in front.networks()]
     order = np.lexsort(values.T[::-1])
-    architectures = tuple(networks[i] for i in order)
+    architectures = Networks([block for front in found for block in front.blocks()], order)
     return ExactFrontier(tuple(objectives), architectures, oriented(values[order], objectives))
 
 
@@ -143,14 +148,12 @@ class _Front:
     def take(self, mask: np.ndarray) -> _Front:
         return dataclasses.replace(self, values=self.values[mask], depth=self.depth[mask], index=self.index[mask])
 
-    def networks(self) -> list[Architecture]:
-        found: list[Any] = [None] * len(self.values)
-        for depth in np.unique(self.depth).tolist():
-            rows = np.flatnonzero(self.depth == depth)
-            made = networks_of(self.options, choices_of(self.history[:depth], self.index[rows]))
-            for row, network in zip(rows.tolist(), made, strict=True):
-                found[row] = network
-        return found
+    def blocks(self) -> list[tuple[ArchitectureBatch, np.ndarray]]:
+        """For each depth the options and which of them each network has; in the order of the values."""
+        return [
+            (self.options, choices_of(self.history[:depth], self.index[self.depth == depth]))
+            for depth in np.unique(self.depth).tolist()
+        ]
 
 
 def _front_of(
@@ -224,21 +227,8 @@ def _merge(fronts: Sequence[_Front]) -> list[_Front]:
     values = np.concatenate([front.values for front in fronts])
     if not len(values):
         return []
-    mask = nondominated_mask(values, copies=False)
+    rounded = np.column_stack([on_grid(column, bits=DIGITS) for column in values.T])
+    mask = nondominated_mask(rounded, copies=False)
     ends = np.cumsum([len(front.values) for front in fronts])
     parts = np.split(mask, ends[:-1])
     return [front.take(part) for front, part in zip(fronts, parts, strict=True) if part.any()]
-
-
-def networks_of(options: ArchitectureBatch, choices: np.ndarray) -> list[Architecture]:
-    """The architectures whose layers are the chosen rows of `options`, `choices` (n, layers)."""
-    first = options[0]
-    shared = {field.name: getattr(first, field.name) for field in dataclasses.fields(first)}
-    names = first.per_layer_fields()
-    named = first.named_fields()
-    columns = [(options.names(name) if name in named else options.columns[name])[choices, 0].tolist() for name in names]
-    # Layers of members of the space, which are valid: checking each again takes most of the time of a large frontier.
-    return [
-        type(first).of_valid({**shared, **{name: tuple(cells) for name, cells in zip(names, layers, strict=True)}})
-        for layers in zip(*columns, strict=True)
-    ]

@@ -11,24 +11,22 @@ Symbols: K options of a layer, S partial networks kept, C columns of oriented to
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tradewind.core.layerwise import LayerTerm
-from tradewind.pareto.dominance import nondominated_mask
+from tradewind.core.layerwise import LayerTerm, on_grid
+from tradewind.pareto.filters import FEW, best_rows, sifted
+from tradewind.pareto.pairs import MOST_OPTIONS, admissible
 
-FEW = 4000
-"""Rows up to which comparing them in full is fastest."""
 CARRIED = 2.0
-"""Rows that grids may leave for each row of the last stage compared in full, before a stage is compared in full again.
+"""Rows that sifting may leave for each row of the last stage compared in full, before one is compared in full again.
 
 Comparing three columns in full takes ten times as long as a grid. The dominated rows that the grids leave are carried
 along instead, and fall some layers later.
 """
-GRIDS = (((1, 2, 0), 0.5), ((0, 2, 1), 4.0))
-"""Columns of each grid, the last one compared exactly, and its cells a row."""
+BITS = 51
+"""Binary digits of a term's total that are kept, so that sums of layers are exact and their order does not matter."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,27 +67,47 @@ def stages(terms: Sequence[LayerTerm], depth: int, epsilon: float = 0.0) -> Iter
     opposed = [key for key, rising in wanted.items() if len(rising) == 2]
     step = np.log1p(epsilon) / depth if epsilon else 0.0
 
+    tables = {key: _table(term, depth) for key, term in unique.items()}
+    columns = np.array([(1.0 if term.rising else -1.0) * tables[term.key] for term in terms])
+    # What pairs forbid is proved for exact sums; rounding to boxes and maxima would need another proof.
+    by_pairs = not step and all(term.combine == "sum" for term in terms)
+    by_grids = not step and len(signs) == 3 and not opposed
+
     def best(rows: Mapping[str, np.ndarray], width: float) -> np.ndarray:
         count = len(next(iter(rows.values())))
         points = np.array([sign * rows[key] for key, sign in signs.items()]).reshape(-1, count).T
         fixed = np.array([rows[key] for key in opposed]).reshape(-1, count).T
-        return _kept(points, fixed, width)
+        return best_rows(points, fixed, width)
 
+    history: list[Stage] = []
     totals = {key: np.zeros(1) for key in unique}
     compared = 0
+    used = np.empty(0, dtype=np.int64)
     for layer in range(depth):
         # An option that another one beats in every term is never needed.
-        options = best({key: term.at(layer) for key, term in unique.items()}, 0.0)
-        grown = {key: _combine(term, totals[key], term.at(layer)[options], layer) for key, term in unique.items()}
+        options = best({key: table[layer] for key, table in tables.items()}, 0.0)
+        count = len(next(iter(totals.values())))
+        if by_pairs and layer and count * len(options) > FEW and len(options) <= MOST_OPTIONS:
+            before = [(stage.parents, stage.choices) for stage in history]
+            parents, place = np.nonzero(admissible(columns, before, used, options))
+            choices = options[place]
+        else:
+            parents, choices = np.repeat(np.arange(count), len(options)), np.tile(options, count)
+        grown = {
+            key: _extended(term, totals[key][parents], tables[key][layer][choices], layer)
+            for key, term in unique.items()
+        }
         kept = None
-        if len(signs) == 3 and not opposed and not step and len(next(iter(grown.values()))) > FEW:
-            kept = _sifted([grown[key] if sign > 0 else -grown[key] for key, sign in signs.items()])
+        if by_grids and len(choices) > FEW:
+            kept = sifted([grown[key] if sign > 0 else -grown[key] for key, sign in signs.items()])
         if kept is None or len(kept) > max(FEW, CARRIED * compared):
             rest = grown if kept is None else {key: values[kept] for key, values in grown.items()}
             full = best(rest, step)
             kept, compared = full if kept is None else kept[full], len(full)
+        used = np.union1d(used, options)
         totals = {key: values[kept] for key, values in grown.items()}
-        yield Stage(layer + 1, totals, kept // len(options), options[kept % len(options)])
+        history.append(Stage(layer + 1, totals, parents[kept], choices[kept]))
+        yield history[-1]
 
 
 def choices_of(history: Sequence[Stage], index: np.ndarray) -> np.ndarray:
@@ -101,73 +119,14 @@ def choices_of(history: Sequence[Stage], index: np.ndarray) -> np.ndarray:
     return found
 
 
-def _combine(term: LayerTerm, before: np.ndarray, values: np.ndarray, layer: int) -> np.ndarray:
-    """Totals of every partial network extended by every option, flattened from (S, K)."""
-    if term.combine == "sum" or layer == 0:
-        return (before[:, None] + values[None, :]).ravel()
-    return np.maximum(before[:, None], values[None, :]).ravel()
+def _extended(term: LayerTerm, before: np.ndarray, values: np.ndarray, layer: int) -> np.ndarray:
+    """Totals of networks of `layer` layers with one more."""
+    if term.combine == "sum":
+        return np.asarray(before + values)
+    return np.maximum(before, values) if layer else values
 
 
-def _kept(points: np.ndarray, opposed: np.ndarray, step: float) -> np.ndarray:
-    """Indices of one representative of each distinct non-dominated row; with `step`, of each non-dominated box.
-
-    Rows with different values in the `opposed` columns are never compared.
-    """
-    if step:
-        points, opposed = _boxes(points, step), _boxes(opposed, step)
-    columns = [points[:, i] for i in range(points.shape[1])]
-    groups = [opposed[:, i] for i in range(opposed.shape[1])]
-    if len(columns) > 2:
-        return np.flatnonzero(nondominated_mask(np.hstack([points, opposed, -opposed]), copies=False))
-    order = np.lexsort([*columns[::-1], *groups[::-1]])
-    rows = np.column_stack([*groups, *columns])[order]
-    order = order[np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)]]
-    group = np.zeros(len(order), dtype=np.int64)
-    if groups:
-        keys = opposed[order]
-        group[1:] = np.cumsum((keys[1:] != keys[:-1]).any(axis=1))
-    if not columns:
-        return np.sort(order)
-    if len(columns) == 1:
-        return np.sort(order[np.r_[True, group[1:] != group[:-1]]])
-    # Rows are sorted by group, then by the first column: a row survives if its last column is below all before it in
-    # its group. Ranks shifted down by group make one running minimum serve all groups.
-    ranks = np.unique(columns[-1][order], return_inverse=True)[1]
-    shifted = ranks - group * (len(order) + 1)
-    return np.sort(order[np.r_[True, shifted[1:] < np.minimum.accumulate(shifted)[:-1]]])
-
-
-def _sifted(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Indices of the rows of three columns that no grid finds dominated: all non-dominated ones, and some others."""
-    left = np.arange(len(columns[0]))
-    for (first, second, third), cells in GRIDS:
-        rows = [columns[i] if len(left) == len(columns[i]) else columns[i][left] for i in (first, second, third)]
-        left = left[~_plainly_dominated(*rows, cells)]
-    return left
-
-
-def _plainly_dominated(first: np.ndarray, second: np.ndarray, third: np.ndarray, cells: float) -> np.ndarray:
-    """Some of the dominated rows of three columns (S,), in O(S): a grid over two holds the least of the third.
-
-    A row in a cell that is further along both ways than another's, and no better in the third column, is dominated.
-    """
-    side = 1 + math.isqrt(int(cells * len(first)))
-    place = _cells(first, side) * (side + 1) + _cells(second, side)
-    # Row and column 0 are outside; each row of the points stands one further along both ways than it looks up.
-    least = np.full((side + 1) * (side + 1) + side + 2, np.inf)
-    np.minimum.at(least, place + (side + 2), third)
-    grid = least[: (side + 1) ** 2].reshape(side + 1, side + 1)
-    np.minimum.accumulate(np.minimum.accumulate(grid, axis=0, out=grid), axis=1, out=grid)
-    return np.asarray(least[place] <= third)
-
-
-def _cells(column: np.ndarray, side: int) -> np.ndarray:
-    """The cell, from 0 to `side` - 1, of each value between the least and the greatest."""
-    low, extent = column.min(), np.ptp(column)
-    return np.minimum(((column - low) * (side / extent if extent > 0 else 0.0)).astype(np.int64), side - 1)
-
-
-def _boxes(points: np.ndarray, step: float) -> np.ndarray:
-    """Corners of the logarithmic boxes of relative width exp(`step`) that hold the points; zero has its own."""
-    corner = np.floor(np.log(np.maximum(np.abs(points), np.finfo(float).tiny)) / step)
-    return np.where(points == 0, 0.0, np.sign(points) * (corner + 2.0**40))
+def _table(term: LayerTerm, depth: int) -> np.ndarray:
+    """The term's values (L, K); those to be summed are such that sums are exact."""
+    table = np.array([term.at(layer) for layer in range(depth)], dtype=float)
+    return table if term.combine == "max" else on_grid(table, depth, BITS)

@@ -23,10 +23,10 @@ from tradewind.pareto.exact import (
     LayeredSpace,
     by_depth,
     fewest_terms,
-    networks_of,
     oriented_terms,
     parts_needed,
 )
+from tradewind.pareto.networks import Networks
 
 VARIED = 0.3
 """Standard deviation of the logarithm of a layer's own weights."""
@@ -57,11 +57,12 @@ def supported_frontier(
     """
     parts = parts_needed(objectives, parts, constraints)
     rng = np.random.default_rng(seed)
-    found: list[tuple[ArchitectureBatch, np.ndarray]] = []
+    blocks: list[tuple[ArchitectureBatch, np.ndarray]] = []
     values = [np.empty((0, len(objectives)))]
     for options, (depths, known) in itertools.product(space.layer_options(), by_depth(parts, space.depths)):
         known = fewest_terms(options, known)
-        terms = list({term.key: term for term in oriented_terms(options, objectives, known, constraints)}.values())
+        asked = oriented_terms(options, objectives, known, constraints)
+        terms = list({(term.key, term.rising): term for term in asked}.values())
         for depth in depths:
             choices = _best(terms, depth, weights, rng)
             totals = {term.key: _total(term, choices) for term in terms}
@@ -73,12 +74,11 @@ def supported_frontier(
             kept = np.flatnonzero(holds)
             kept = kept[nondominated_mask(points[kept], copies=False)] if len(kept) else kept
             values.append(points[kept])
-            found += [(options, row) for row in choices[kept]]
+            blocks.append((options, choices[kept]))
     points = np.concatenate(values)
     left = np.flatnonzero(nondominated_mask(points, copies=False)) if len(points) else np.empty(0, dtype=np.int64)
     left = left[np.lexsort(points[left].T[::-1])]
-    networks = tuple(networks_of(found[i][0], found[i][1][None])[0] for i in left.tolist())
-    return ExactFrontier(tuple(objectives), networks, oriented(points[left], objectives))
+    return ExactFrontier(tuple(objectives), Networks(blocks, left), oriented(points[left], objectives))
 
 
 def _best(terms: Sequence[LayerTerm], depth: int, count: int, rng: np.random.Generator) -> np.ndarray:

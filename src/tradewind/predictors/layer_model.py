@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tradewind.core import ArchitectureBatch, FileFormatError, UsageError
-from tradewind.core.layerwise import LayerTerm
+from tradewind.core.layerwise import LayerTerm, on_grid
 from tradewind.predictors.layer_grid import Codes, LayerGrid, balance
 
 LINKS = ("identity", "log")
@@ -190,13 +190,14 @@ class LayerwiseModel:
         """One term, or, where positions differ with depth and no depth was named, one a depth."""
         model, grid = self.model, self.model.grid
         group, flag, hot = self._outer(options)
-        base = hot @ model.slopes[group, flag]
+        # Coefficients on a grid, so that networks which are alike but for an order have equal totals, not nearly equal.
+        base = hot @ on_grid(model.slopes[group, flag], 2 * max(grid.depths))
         if model.positions is None:
             return (LayerTerm(self._key(None), "sum", base),)
+        positions = on_grid(model.positions[group], 2 * max(grid.depths))
         wanted = grid.depths if self.n_layer is None else (self.n_layer,)
         return tuple(
-            LayerTerm(self._key(depth), "sum", base + model.positions[group, grid.depths.index(depth)] @ hot.T)
-            for depth in wanted
+            LayerTerm(self._key(depth), "sum", base + positions[grid.depths.index(depth)] @ hot.T) for depth in wanted
         )
 
     def value(self, options: ArchitectureBatch, n_layer: int, totals: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 from tradewind.core import Evaluation, Problem
-from tradewind.pareto import exact_frontier, oriented
+from tradewind.pareto import ExactFrontier, exact_frontier, oriented
 from tradewind.pareto.exact import parts_needed
 from tradewind.search.base import AskTell
 from tradewind.search.settings import Settings, setting
 from tradewind.search.spread import farthest_first, unit_range
 
-ORDERED = 1000
-"""Frontier points put in order of spread; later ones follow in the frontier's own order."""
+ORDERED = (100, 1000)
+"""Frontier points put in order of spread, at first and once these are used up; later ones follow as they stand."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,26 +50,38 @@ class Exact(AskTell):
     def __init__(self, problem: Problem, settings: Settings | None = None) -> None:
         super().__init__(problem, settings)
         parts_needed(problem.objectives, problem.layerwise, problem.constraints)
+        self._made: list[Any] = []
 
     def propose(self, position: int) -> Any | None:
         """The next frontier point that was not seen, in order of spread; None after the last."""
-        new = (arch for arch in self._order if arch.id not in self.seen)
+        new = (arch for arch in self._networks() if arch.id not in self.seen)
         return next((arch for arch in new if self.problem.feasible([arch])[0]), None)
 
     def learn(self, evaluation: Evaluation) -> None:
         """Nothing: the frontier is known already."""
 
+    def _networks(self) -> Iterator[Any]:
+        """The frontier in order of spread, which is found, and its architectures made, as far as it is looked at."""
+        yield from self._made
+        front = self._front
+        points = oriented(front.values, self.problem.objectives)
+        for count in (*ORDERED, len(front)):
+            if min(count, len(front)) <= len(self._made):
+                continue
+            order = farthest_first(unit_range(points, points), min(count, ORDERED[-1]))
+            if count > ORDERED[-1]:
+                order += sorted(set(range(len(front))) - set(order))
+            more = front.architectures.take(order[len(self._made) :])
+            self._made += more
+            yield from more
+
     @cached_property
-    def _order(self) -> list[Any]:
+    def _front(self) -> ExactFrontier:
         problem = self.problem
-        front = exact_frontier(
+        return exact_frontier(
             problem.space,  # type: ignore[arg-type]
             problem.objectives,
             problem.layerwise,
             problem.constraints,
             self.settings.epsilon,
         )
-        points = oriented(front.values, problem.objectives)
-        first = farthest_first(unit_range(points, points), ORDERED)
-        rest = sorted(set(range(len(front))) - set(first))
-        return [front.architectures[i] for i in (*first, *rest)]
