@@ -50,9 +50,9 @@ def best_rows(points: np.ndarray, opposed: np.ndarray, step: float) -> np.ndarra
 def sifted(columns: Sequence[np.ndarray]) -> np.ndarray:
     """Indices of the rows of three columns that no grid finds dominated: all non-dominated ones, and some others."""
     left = np.arange(len(columns[0]))
-    for (first, second, third), cells in GRIDS:
-        rows = [columns[i] if len(left) == len(columns[i]) else columns[i][left] for i in (first, second, third)]
-        left = left[~_plainly_dominated(*rows, cells)]
+    for order, cells in GRIDS:
+        first, second, third = (columns[i] if len(left) == len(columns[i]) else columns[i][left] for i in order)
+        left = left[~_plainly_dominated(first, second, third, cells)]
     return left
 
 
