@@ -50,9 +50,9 @@ def best_rows(points: np.ndarray, opposed: np.ndarray, step: float) -> np.ndarra
 def sifted(columns: Sequence[np.ndarray]) -> np.ndarray:
     """Indices of the rows of three columns that no grid finds dominated: all non-dominated ones, and some others."""
     left = np.arange(len(columns[0]))
-    for order, cells in GRIDS:
-        first, second, third = (columns[i] if len(left) == len(columns[i]) else columns[i][left] for i in order)
-        left = left[~_plainly_dominated(first, second, third, cells)]
+    for (first, second, third), cells in GRIDS:
+        rows = [column if len(left) == len(column) else column[left] for column in columns]
+        left = left[~_plainly_dominated(rows[first], rows[second], rows[third], cells)]
     return left
 
 
