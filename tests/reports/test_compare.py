@@ -60,6 +60,14 @@ def test_the_best_share_of_each_case_is_marked(summary: Summary) -> None:
     assert [f"<strong>{share:.2%}</strong>" in section.below for share in best] == [True, True]
 
 
+def test_shares_after_fewer_evaluations_are_columns(summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradewind.studies.compare.summary.STOPS", (7, 32))
+    below = sections(summary)[0].below
+    assert "after 7<" in below
+    assert "after 32" not in below
+    assert f"{summary.of(summary.contest.cases[0], 'draws')[1].share[:, 6].mean():.2%}" in below
+
+
 def test_headline_claims_no_more_than_the_test_shows() -> None:
     rng = np.random.default_rng(0)
     same = rank(["a", "b", "c"], rng.normal(size=(10, 3)), ["x"] * 10)

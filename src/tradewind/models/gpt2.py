@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,8 +50,9 @@ class GPT2Block(nn.Module):
     def forward(self, x: Tensor, past: LayerCache | None = None, documents: Tensor | None = None) -> Tensor:
         """(B, T, D) -> (B, T, D); `past` and `documents` as in `Attention`."""
         if past is None and documents is None and fused.usable(x, self):
-            x = fused.attend(x, self.attention_norm, self.attention)
-            return fused.feed_forward(x, self.mlp_norm, self.mlp)
+            parts: Any = self
+            x = fused.attend(x, parts.attention_norm, parts.attention)
+            return fused.feed_forward(x, parts.mlp_norm, parts.mlp)
         x = x + self.dropout(self.attention(self.attention_norm(x), past, documents))
         if self.post_norm:
             return x + self.dropout(self.mlp_norm(self.mlp(x)))

@@ -114,15 +114,6 @@ def test_evaluations_needed_are_medians_over_runs(folder: Path) -> None:
     assert outcome.evaluations_to(0.0) == 1
 
 
-def test_the_share_is_told_after_fewer_evaluations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tradewind.studies.compare.summary.STOPS", (5, 20, 40))
-    outcome = summarise(contest(), folder).outcomes[0]
-    after = outcome.share_after()
-    assert list(after) == [5, 20]
-    assert after[5] == pytest.approx(np.mean(outcome.share[:, 4]))
-    assert outcome.to_dict([20])["share"]["after"]["20"] == outcome.to_dict([20])["share"]["final"]
-
-
 def test_files_hold_every_run_and_the_whole_summary(folder: Path, tmp_path: Path) -> None:
     summary = summarise(contest(), folder)
     document, table = summary.write(tmp_path)
