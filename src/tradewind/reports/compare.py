@@ -76,8 +76,9 @@ def headline(ranking: Ranking) -> str:
 
 def _shares(summary: Summary, sees: str) -> Section:
     ranking = summary.ranking(sees)
-    head = ["algorithm", "share of the optimum", "95% interval", "worst run", "as returned", "half the budget"]
-    head += [f"to {mark:.0%}" for mark in MARKS]
+    early = next(o for o in summary.outcomes if o.sees == sees).early()
+    head = ["algorithm", "share of the optimum", "95% interval", "worst run", "as returned"]
+    head += [f"after {stop}" for stop in early] + [f"to {mark:.0%}" for mark in MARKS]
     tables = []
     for case in summary.contest.cases:
         outcomes = summary.of(case, sees)
@@ -91,8 +92,8 @@ def _shares(summary: Summary, sees: str) -> Section:
             *([headline(ranking)] if ranking else []),
             f"Share of the exact optimum's hypervolume after {summary.contest.evaluations} evaluations, the mean of "
             f"{summary.contest.seeds} runs with its bootstrap interval. Algorithms were told {TOLD[sees]}. 'As "
-            "returned' judges only what the algorithm's user would keep by what was told. The last columns are the "
-            "evaluations needed for a share, the median over runs.",
+            "returned' judges only what the algorithm's user would keep by what was told. Then the mean share after "
+            "fewer evaluations, and the evaluations needed for a share, the median over runs.",
         ),
         below=join(*tables),
     )
@@ -109,7 +110,7 @@ def _share_row(outcome: Outcome, top: float) -> list[str | Markup]:
         f"{low:.2%} to {high:.2%}",
         f"{float(final.min()):.2%}",
         f"{float(outcome.returned.mean()):.2%}",
-        f"{float(outcome.share[:, outcome.share.shape[1] // 2 - 1].mean()):.2%}",
+        *(f"{share:.2%}" for share in outcome.early().values()),
         *("never" if count is None else str(count) for count in needed),
     ]
 

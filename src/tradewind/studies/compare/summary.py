@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MARKS = (0.9, 0.95, 0.99)
 """Shares of the optimum's hypervolume for which the evaluations needed are counted."""
 
+STOPS = (32, 64, 128)
+"""Evaluations after which the mean share is told beside the final one, where the budget is larger."""
+
 DRAWN, KEPT, TOLD = 40, 20, 10
 """Evaluations, evenly spread, at which curves are drawn, kept for every run, and told as means in JSON."""
 
@@ -77,6 +80,10 @@ class Outcome:
         middle = float(np.median(needed))
         return round(middle) if np.isfinite(middle) else None
 
+    def early(self) -> dict[int, float]:
+        """Mean share after each of `STOPS` evaluations below the budget."""
+        return {stop: float(self.share[:, stop - 1].mean()) for stop in STOPS if stop < self.share.shape[1]}
+
     def to_dict(self, at: Sequence[int]) -> dict[str, Any]:
         """Plain data, with means over runs after the evaluations `at`, the last of which counts as the end."""
         places = np.array(at) - 1
@@ -85,6 +92,7 @@ class Outcome:
             mean, low, high = band(getattr(self, name)[:, places])
             facts[name] = {"final": _short(mean[-1]), "ci95": [_short(low[-1]), _short(high[-1])]}
             facts[name]["mean"] = [_short(value) for value in mean]
+        facts["share"]["after"] = {str(stop): _short(value) for stop, value in self.early().items()}
         facts["share"]["worst"] = _short(self.share[:, -1].min())
         facts["returned_share"] = _short(self.returned.mean())
         facts["evaluations_to"] = {f"{mark:g}": self.evaluations_to(mark) for mark in MARKS}
