@@ -81,11 +81,13 @@ PARTS = (
     Part("none", "curved", _FLAT, 0.03),
     Part("single", "plain", _FLAT, 0.03),
     Part("single", "curved", _FLAT, 0.003),
-    Part("paired", "plain", _FLAT, 0.003),
+    Part("paired", "plain", _FLAT, 0.0003),
     Part("none", "plain", _WAVES, 0.03),
     Part("none", "plain", _ENDS, 0.03),
     Part("single", "plain", _PROFILE, 0.003),
     Part("none", "plain", _EACH, 0.003),
+    Part("none", "curved", _EACH, 0.001),
+    Part("single", "plain", _EACH, 0.001),
 )
 """The model: main effects are free, all else is shrunk."""
 

@@ -151,7 +151,9 @@ class Calibrated(AskTell):
         parts: dict[str, Layerwise] = {**problem.layerwise, **{n: m.layerwise(n) for n, m in models.items()}}
         space: Any = problem.space
         if self.settings.weights and len(problem.objectives) > 2:
-            front = supported_frontier(space, problem.objectives, parts, problem.constraints, self.settings.weights)
+            front = supported_frontier(
+                space, problem.objectives, parts, problem.constraints, self.settings.weights, number
+            )
         else:
             front = exact_frontier(space, problem.objectives, parts, problem.constraints, self.settings.epsilon)
         known = {evaluation.candidate.id for evaluation in before}
