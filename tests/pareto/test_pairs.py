@@ -22,7 +22,7 @@ def test_some_network_of_every_non_dominated_total_has_admissible_pairs_only(see
     # Every sequence that no pair of its layers forbids, without any other comparison.
     history, parents = [(np.zeros(options, np.int64), np.arange(options))], np.arange(options)
     for _ in range(1, depth):
-        parents, choices = np.nonzero(admissible(columns, history, np.arange(options), np.arange(options)))
+        parents, choices = admissible(columns, history, np.arange(options), np.arange(options))
         history.append((parents, choices))
     rows = np.empty((len(parents), depth), dtype=np.int64)
     index = np.arange(len(parents))
@@ -37,6 +37,6 @@ def test_only_the_latest_layers_are_looked_at(monkeypatch: pytest.MonkeyPatch) -
     columns = np.array([[[0.0, 1.0], [0.0, 0.0], [0.0, 3.0]], [[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]])
     history = [(np.zeros(2, np.int64), np.arange(2)), (np.arange(2), np.zeros(2, np.int64))]
     both = np.arange(2)
-    assert admissible(columns, history, both, both).tolist() == [[True, False], [True, True]]
+    assert [each.tolist() for each in admissible(columns, history, both, both)] == [[0, 1, 1], [0, 0, 1]]
     monkeypatch.setattr("tradewind.pareto.pairs.BACK", 1)
-    assert admissible(columns, history, both, both).all()
+    assert [each.tolist() for each in admissible(columns, history, both, both)] == [[0, 0, 1, 1], [0, 1, 0, 1]]

@@ -20,6 +20,7 @@ import numpy as np
 from tradewind.core import ArchitectureBatch, Constraint, Objective, UsageError
 from tradewind.core.layerwise import LayerTerm, Layerwise, on_grid
 from tradewind.pareto.dominance import nondominated_mask, oriented
+from tradewind.pareto.filters import FEW, sifted
 from tradewind.pareto.layerwise import Stage, choices_of, stages
 from tradewind.pareto.networks import Networks
 
@@ -183,11 +184,18 @@ def _front_of(
         for constraint in constraints:
             holds &= np.array([constraint.holds(value) for value in column[constraint.objective.name]])
         kept = np.flatnonzero(holds)
-        kept = kept[nondominated_mask(points[kept])] if len(kept) else kept
+        kept = kept[_roughly_best(points[kept])] if len(kept) else kept
         values.append(points[kept])
         depth.append(np.full(len(kept), stage.n_layer))
         index.append(kept)
     return _Front(options, history, np.concatenate(values), np.concatenate(depth), np.concatenate(index))
+
+
+def _roughly_best(points: np.ndarray) -> np.ndarray:
+    """Indices of the non-dominated points and, where grids are faster than comparing in full, of some others."""
+    if points.shape[1] == 3 and len(points) > FEW:
+        return sifted(list(points.T))
+    return np.flatnonzero(nondominated_mask(points))
 
 
 def fewest_terms(options: ArchitectureBatch, parts: Mapping[str, Layerwise]) -> Mapping[str, Layerwise]:
@@ -228,7 +236,9 @@ def _merge(fronts: Sequence[_Front]) -> list[_Front]:
     if not len(values):
         return []
     rounded = np.column_stack([on_grid(column, bits=DIGITS) for column in values.T])
-    mask = nondominated_mask(rounded, copies=False)
+    left = _roughly_best(rounded)
+    mask = np.zeros(len(values), dtype=bool)
+    mask[left[nondominated_mask(rounded[left], copies=False)]] = True
     ends = np.cumsum([len(front.values) for front in fronts])
     parts = np.split(mask, ends[:-1])
     return [front.take(part) for front, part in zip(fronts, parts, strict=True) if part.any()]

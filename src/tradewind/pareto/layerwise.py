@@ -89,8 +89,7 @@ def stages(terms: Sequence[LayerTerm], depth: int, epsilon: float = 0.0) -> Iter
         count = len(next(iter(totals.values())))
         if by_pairs and layer and count * len(options) > FEW and len(options) <= MOST_OPTIONS:
             before = [(stage.parents, stage.choices) for stage in history]
-            parents, place = np.nonzero(admissible(columns, before, used, options))
-            choices = options[place]
+            parents, choices = admissible(columns, before, used, options)
         else:
             parents, choices = np.repeat(np.arange(count), len(options)), np.tile(options, count)
         grown = {
