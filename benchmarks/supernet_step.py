@@ -9,11 +9,16 @@ AdamW. The sandwich is the largest, the smallest and two random networks of a sp
     sandwich   `Supernet.accumulate` for each network
     by state   the straightforward way: modules that are told their sizes before each forward, slices by indexing,
                gradients of the whole weight's size for every slice, loss over all logits at once
+    whittle    the library whittle, networks of the same widths, depths and inner sizes (with --whittle)
 
 A round runs each once, in turn; ratios are medians over rounds of ratios within a round, so a machine that is busy for
 a while disturbs both sides. Beside them stand the closed-form operations of a sandwich over those of a plain step.
 
     OMP_NUM_THREADS=2 python benchmarks/supernet_step.py --rounds 7 --hf
+
+For whittle, whose requirements differ from ours:
+`pip install --no-deps whittle==0.6.0 litgpt==0.5.12 lightning lightning-utilities torchmetrics jsonargparse`.
+Its heads have at most 64 numbers, so its networks have a head for every 64 of their width; they have no positions.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -98,7 +104,38 @@ def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
     return F.layer_norm(x, (d,), norm.weight[:d], norm.bias[:d])
 
 
-def steps(tokens: Tensor, targets: Tensor, sampling: Sampling, with_hf: bool) -> dict[str, Callable[[int], None]]:
+def whittle() -> nn.Module:
+    """GPT of whittle and litgpt with our shape, and the same work: no rotary embedding, a tied head, the tanh GELU."""
+    from whittle.models.gpt import GPT, Config
+
+    model = GPT(
+        Config(
+            n_layer=FULL.n_layer, n_embd=FULL.d_model, n_head=FULL.d_model // 64, intermediate_size=4 * FULL.d_model,
+            padded_vocab_size=WORDS, block_size=LENGTH, rotary_percentage=0.0, parallel_residual=False, bias=True,
+            lm_head_bias=False, gelu_approximate="tanh", mlp_class_name="GptNeoxMLP", norm_class_name="LayerNorm",
+        )
+    )  # fmt: skip
+    model.apply(model._init_weights)
+    model.transformer.wte.weight = model.lm_head.weight
+    return model.train()
+
+
+def select(model: Any, arch: Architecture) -> None:
+    """Tell whittle's model the sizes of a network."""
+    heads = next(count for count in range(-(-arch.d_model // 64), arch.d_model) if arch.d_model % count == 0)
+    model.set_sub_network(
+        sub_network_n_embd=arch.d_model,
+        sub_network_intermediate_size=list(arch.d_inner),
+        sub_network_n_layers=arch.n_layer,
+        sub_network_num_heads=[heads] * arch.n_layer,
+        sub_network_query_groups=[heads] * arch.n_layer,
+        sub_network_head_size=arch.d_model // heads,
+    )
+
+
+def steps(
+    tokens: Tensor, targets: Tensor, sampling: Sampling, with_hf: bool, with_whittle: bool
+) -> dict[str, Callable[[int], None]]:
     plain, sized = models.build(FULL).train(), Sized()
     supernet = Supernet(models.build(FULL)).train()
     optimizers: dict[str, torch.optim.Optimizer] = {}
@@ -127,6 +164,15 @@ def steps(tokens: Tensor, targets: Tensor, sampling: Sampling, with_hf: bool) ->
         "sandwich": optimised("sandwich", supernet, sandwich),
         "by state": optimised("by state", sized, by_state),
     }
+    if with_whittle:
+        other = whittle()
+
+        def by_whittle(index: int) -> None:
+            for arch in sampling.step(index, 0):
+                select(other, arch)
+                F.cross_entropy(other(tokens).flatten(0, 1), targets.flatten()).backward()
+
+        found["whittle"] = optimised("whittle", other, by_whittle)
     if with_hf:
         from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -145,13 +191,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: processor time, for busy machines")
     parser.add_argument("--hf", action="store_true", help="also Hugging Face's GPT-2")
+    parser.add_argument("--whittle", action="store_true", help="also whittle's sandwich")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     given = parser.parse_args()
     clock = CLOCKS[given.clock]
     stream = torch.Generator().manual_seed(0)
     text = torch.randint(WORDS, (BATCH, LENGTH + 1), generator=stream)
     sampling = Sampling(spaces.from_dict(SPACE), "sandwich", 4)
-    timed = steps(text[:, :-1].contiguous(), text[:, 1:].contiguous(), sampling, given.hf)
+    timed = steps(text[:, :-1].contiguous(), text[:, 1:].contiguous(), sampling, given.hf, given.whittle)
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     for index in range(given.rounds + 1):
         for name, step in timed.items():
@@ -159,14 +206,13 @@ def main() -> None:
             step(index)
             if index:
                 seconds[name].append(clock() - started)
-    base = "plain hf" if given.hf else "plain"
     found = {
         name: {
             "tokens_per_second": BATCH * LENGTH / statistics.median(times),
-            f"over_{base.replace(' ', '_')}": statistics.median(
-                b / t for b, t in zip(seconds[base], times, strict=True)
-            ),
-            "over_by_state": statistics.median(b / t for b, t in zip(seconds["by state"], times, strict=True)),
+            **{
+                f"over_{base.replace(' ', '_')}": statistics.median(b / t for b, t in zip(others, times, strict=True))
+                for base, others in seconds.items()
+            },
         }
         for name, times in seconds.items()
     }

@@ -6,7 +6,8 @@ round, in an order that rotates, so what disturbs the machine meets all of them;
     python benchmarks/training_throughput.py [--rounds 12] [--threads 2] [--json]
 
 Hugging Face's GPT-2 runs with its default activation (gelu_new, several kernels) and with the fused tanh GELU, which
-computes the same numbers; both with its default attention (torch's fused kernel).
+computes the same numbers; both with its default attention (torch's fused kernel). Our network also runs with its blocks
+as modules, without `tradewind.models.fused`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import torch
 from rich.console import Console
@@ -26,7 +28,7 @@ import tradewind as tw
 from tradewind.training.evaluation import TokenLoss
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 6, 512, 8, 8192
-OURS = "tradewind"
+OURS, MODULES = "tradewind", "tradewind, blocks as modules"
 
 
 def ours() -> torch.nn.Module:
@@ -78,6 +80,8 @@ def contestants(batch: int, length: int) -> dict[str, Callable[[], float]]:
     for name, activation in (("hugging face", "gelu_new"), ("hugging face, fused GELU", "gelu_pytorch_tanh")):
         other = hugging_face(activation)
         steps[name] = stepper(other, lambda other=other: other(input_ids=inputs, labels=inputs).loss)
+    with_modules = mock.patch("tradewind.models.fused.usable", lambda *_: False)
+    steps[MODULES] = with_modules(steps[OURS])
     sizes = {sum(p.numel() for p in m.parameters()) for m in (model, other)}
     assert len(sizes) == 1, f"unlike networks: {sizes}"
     return steps
