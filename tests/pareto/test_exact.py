@@ -136,3 +136,11 @@ def test_too_many_partial_networks_teach(monkeypatch: pytest.MonkeyPatch) -> Non
     objectives = parse_objectives("decoder_params,latency_ms@toy")
     with pytest.raises(UsageError, match="allow an epsilon"):
         exact_frontier(space_of("gpt2"), objectives, PARTS)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "transformer-xl", "hwgpt-s-wide"])
+def test_sifting_complete_networks_loses_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradewind.pareto.exact.FEW", 0)
+    space, objectives = space_of(name), parse_objectives("quality,latency_ms@toy,params")
+    found = exact_frontier(space, objectives, PARTS)
+    assert {tuple(row) for row in np.round(found.values, 9).tolist()} == brute_force(space, objectives, ())

@@ -43,6 +43,8 @@ def test_the_same_seed_gives_the_same_networks() -> None:
     space, objectives = space_of("gpt2"), parse_objectives("quality,latency_ms@toy")
     first, again = (supported_frontier(space, objectives, PARTS, weights=5, seed=3) for _ in range(2))
     assert first.architectures == again.architectures
+    other = supported_frontier(space, objectives, PARTS, weights=5, seed=4)
+    assert other.architectures != first.architectures, "other seeds try other weights"
 
 
 def test_in_deeper_networks_little_is_lost() -> None:
