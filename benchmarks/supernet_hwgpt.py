@@ -1,6 +1,8 @@
 """A supernet of a cut-down HW-GPT space: sandwich against random, inherited against stand-alone, and its frontier.
 
-Both supernets get the same operations (closed form, forward and backward); architectures are trained alone for a fixed
+All supernets get the same operations (closed form, forward and backward): a sandwich whose networks read the whole
+batch, one that divides it among them (four times the steps, for a quarter of the work each), one whose batch is four
+times as large and divided (the same steps), and one random network a step. Architectures are trained alone for a fixed
 number of steps. Everything is kept in the folder as it is made, so the same command goes on after a stop.
 
     python benchmarks/supernet_hwgpt.py --out runs/supernet-hwgpt --results results/2026-11-22-supernet
@@ -44,6 +46,13 @@ SPACE = {
     "constants": {"network": "intended", "vocab_size": 256, "context": 64, "bias": True},
 }
 BATCH, LENGTH, RATE = 8, 64, 3e-3
+KINDS = {
+    "sandwich": ("sandwich", 4, False, BATCH),
+    "divided": ("sandwich", 4, True, BATCH),
+    "divided, batch 32": ("sandwich", 4, True, 4 * BATCH),
+    "random": ("random", 1, False, BATCH),
+}
+"""Strategy, networks a step, whether they divide the batch, and sequences of the batch."""
 WINDOWS = {"batches": 32, "batch_size": 16, "length": LENGTH}
 
 
@@ -60,30 +69,34 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def recipe(steps: int, seed: int) -> training.Recipe:
-    return training.Recipe(steps=steps, batch_size=BATCH, length=LENGTH, learning_rate=RATE, seed=seed)
+def recipe(steps: int, seed: int, batch: int = BATCH) -> training.Recipe:
+    return training.Recipe(steps=steps, batch_size=batch, length=LENGTH, learning_rate=RATE, seed=seed)
 
 
-def flops_of(sampling: Sampling, steps: int, seed: int) -> int:
+def flops_of(sampling: Sampling, steps: int, seed: int, batch: int = BATCH) -> int:
+    """Operations of the steps when every network reads `batch` sequences."""
     archs = [arch for step in range(steps) for arch in sampling.step(step, seed)]
-    return 3 * sum(int(n) for n in costs.flops(archs, seq_len=LENGTH, batch=BATCH))
+    return 3 * sum(int(n) for n in costs.flops(archs, seq_len=LENGTH, batch=batch))
 
 
-def trained(space: Any, strategy: str, budget: int, seed: int, text: Any, out: Path) -> tuple[Supernet, dict[str, Any]]:
+def trained(space: Any, kind: str, budget: int, seed: int, text: Any, out: Path) -> tuple[Supernet, dict[str, Any]]:
     """A supernet trained for as many steps as the budget of operations allows, and what it cost."""
-    sampling = Sampling(space, strategy, 4 if strategy == "sandwich" else 1)
+    strategy, networks, divided, batch = KINDS[kind]
+    sampling = Sampling(space, strategy, networks)
     some = 200
-    steps = round(budget / flops_of(sampling, some, seed) * some)
+    steps = round(budget / flops_of(sampling, some, seed, batch // (networks if divided else 1)) * some)
     net = Supernet(models.build(covering(space), seed=seed))
     started = time.process_time()
-    trainer = SupernetTrainer(net, text, recipe(steps, seed), sampling, out / f"{strategy}-{seed}", batches=4)
+    how, folder = recipe(steps, seed, batch), out / f"{kind}-{seed}"
+    trainer = SupernetTrainer(net, text, how, sampling, folder, divided=divided, batches=4)
     trainer.run()
     facts = {
         "steps": steps,
         "flops": sum(row["flops"] for row in trainer.history),
         "cpu_seconds": sum(row["cpu_seconds"] for row in trainer.history),
+        "tokens": steps * batch * LENGTH,
     }
-    print(f"{strategy} seed {seed}: {facts}, {time.process_time() - started:.0f} s in this run", flush=True)
+    print(f"{kind} seed {seed}: {facts}, {time.process_time() - started:.0f} s in this run", flush=True)
     return net.eval(), facts
 
 
@@ -96,9 +109,9 @@ def main() -> None:
     archs = chosen(space, given.archs)
     nets, facts = {}, {}
     for seed in range(given.seeds):
-        for strategy in ("sandwich", "random"):
-            name = f"{strategy}-{seed}"
-            nets[name], facts[name] = trained(space, strategy, budget, seed, text, given.out)
+        for kind in KINDS:
+            name = f"{kind}-{seed}"
+            nets[name], facts[name] = trained(space, kind, budget, seed, text, given.out)
     examinations = {name: Examination(net, text, **WINDOWS) for name, net in nets.items()}
     inherited = {}
     for name, examination in examinations.items():

@@ -68,6 +68,9 @@ def train(
     distill: Annotated[
         float, typer.Option("--distill", help="Weight, 0 to 1, of the largest's predictions as targets of the others.")
     ] = 0.0,
+    divided: Annotated[
+        bool, typer.Option("--divided", help="Give every network of a step its own part of the batch, not all of it.")
+    ] = False,
     start: Annotated[
         str | None,
         typer.Option("--from", help="Start from this model (a folder of ours or a Hugging Face GPT-2) or supernet."),
@@ -98,7 +101,8 @@ def train(
     text = training.prepare(data, tokenizer)
     net, place = _begin(start, space, sets, text, how.length, device, seed)
     sampling = room.Sampling(place, strategy, networks)
-    trainer = room.SupernetTrainer(net, text, how, sampling, out, distill=distill, checkpoint_every=checkpoint_every)
+    lessons: dict[str, Any] = {"distill": distill, "divided": divided}
+    trainer = room.SupernetTrainer(net, text, how, sampling, out, **lessons, checkpoint_every=checkpoint_every)
     with training.bar(how.steps, not as_json) as report:
         trainer.run(report=report)
     if trainer.diverged:

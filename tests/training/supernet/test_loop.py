@@ -23,16 +23,19 @@ def weights(net: Supernet) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in net.model.named_parameters()}
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
-def test_a_step_by_hand(supernet: Supernet, space: ArchitectureSpace, text: TokenData, accumulation: int) -> None:
+@pytest.mark.parametrize(("accumulation", "divided"), [(1, False), (2, False), (1, True)])
+def test_a_step_by_hand(
+    supernet: Supernet, space: ArchitectureSpace, text: TokenData, accumulation: int, divided: bool
+) -> None:
     """One sandwich step equals AdamW on the mean loss of stand-alone forwards, written out."""
     recipe = RECIPE.replace(steps=1, accumulation=accumulation, clip=0.0)
     oracle = copy.deepcopy(supernet)
-    trainer = SupernetTrainer(supernet, text, recipe, Sampling(space, "sandwich", 4))
+    trainer = SupernetTrainer(supernet, text, recipe, Sampling(space, "sandwich", 4), divided=divided)
     row = trainer.run().history[0]
     archs = Sampling(space, "sandwich", 4).step(0, recipe.seed)
     inputs, targets = map(torch.from_numpy, text.batch("train", 0, batch_size=4, length=16, seed=recipe.seed))
-    losses = [oracle.at(arch).loss(inputs, targets) for arch in archs]
+    places = [slice(i, i + 1) for i in range(4)] if divided else [slice(4)] * 4
+    losses = [oracle.at(arch).loss(inputs[rows], targets[rows]) for arch, rows in zip(archs, places, strict=True)]
     (sum(losses) / 4).backward()
     optimizer = make_optimizer(oracle.named_parameters(), recipe)
     for group in optimizer.param_groups:
@@ -42,7 +45,7 @@ def test_a_step_by_hand(supernet: Supernet, space: ArchitectureSpace, text: Toke
         torch.testing.assert_close(weights(supernet)[name], weight, rtol=0, atol=2e-5)
     assert [row[f"loss_{i}"] for i in (1, 2, 3, 4)] == pytest.approx([loss.item() for loss in losses], rel=1e-5)
     assert row["loss"] == pytest.approx(sum(loss.item() for loss in losses) / 4)
-    assert row["flops"] == 3 * sum(costs.flops(arch, seq_len=16, batch=4) for arch in archs)
+    assert row["flops"] == 3 * sum(costs.flops(arch, seq_len=16, batch=1 if divided else 4) for arch in archs)
 
 
 @pytest.mark.parametrize("strategy", ["sandwich", "random", "balanced"])
@@ -107,6 +110,10 @@ def test_wrong_use(supernet: Supernet, space: ArchitectureSpace, text: TokenData
         SupernetTrainer(supernet, text, RECIPE, Sampling(space, "random", 1), distill=0.5)
     with pytest.raises(UsageError, match="distill is 2"):
         SupernetTrainer(supernet, text, RECIPE, Sampling(space), distill=2)
+    with pytest.raises(UsageError, match="not both"):
+        SupernetTrainer(supernet, text, RECIPE, Sampling(space), distill=0.5, divided=True)
+    with pytest.raises(UsageError, match=r"a batch of 4 .* among 3 networks; take a multiple of 3"):
+        SupernetTrainer(supernet, text, RECIPE, Sampling(space, "random", 3), divided=True)
     with pytest.raises(UsageError, match="d_model up to 16"):
         SupernetTrainer(supernet, text, RECIPE, Sampling(_wider(space)))
 

@@ -1,7 +1,8 @@
 """Training a supernet: every step adds up the gradients of several networks, then moves the shared weights once.
 
 In-place distillation: Yu and Huang 2019, arXiv 1903.05134, section 3.3: the largest network of the step is the teacher
-of the others, on the same text and at no further cost.
+of the others, on the same text and at no further cost. A divided batch: HW-GPT-Bench (Sukthanker et al. 2024, arXiv
+2405.10299) trains the networks of its sandwich on one process each, and each process reads its own text.
 """
 
 from __future__ import annotations
@@ -36,9 +37,12 @@ class SupernetTrainer(Trainer):
     ... of the networks on the text, and ``flops``, the operations of the step in closed form (three times those of the
     forwards).
 
+    Every network reads the whole batch, or with `divided` an equal part of it, its own: a step of four networks is then
+    a quarter of the work.
+
     Every window is read without memory, also by transformer-xl. Everything else is as for `Trainer`, exact resume
-    included; evaluations are of the largest network. Raises `UsageError` for a distillation without a teacher, a space
-    that the supernet does not hold, and more than one process.
+    included; evaluations are of the largest network. Raises `UsageError` for a distillation without a teacher, a batch
+    that cannot be divided, a space that the supernet does not hold, and more than one process.
     """
 
     def __init__(
@@ -50,15 +54,26 @@ class SupernetTrainer(Trainer):
         out: Path | str | None = None,
         *,
         distill: float = 0.0,
+        divided: bool = False,
         **options: Any,
     ) -> None:
         if not 0 <= distill <= 1:
             raise UsageError(f"distill is {distill}; it is a weight from 0 (learn from text) to 1 (from the largest)")
         if distill and sampling.strategy != "sandwich":
             raise UsageError(f"{sampling.strategy} has no teacher to distill from; use the strategy sandwich")
+        if distill and divided:
+            raise UsageError(
+                "distilling takes the same text for all networks; divide the batch or distill, not both"
+            )
+        if divided and recipe.batch_size // recipe.accumulation % sampling.networks:
+            raise UsageError(
+                f"a batch of {recipe.batch_size} in {recipe.accumulation} part(s) cannot be divided among "
+                f"{sampling.networks} networks; take a multiple of {recipe.accumulation * sampling.networks}"
+            )
         if parallel.here().size > 1:
             raise UsageError("a supernet is trained by one process; start it without torchrun")
         self.sampling, self.distill = sampling, distill
+        self.shares = sampling.networks if divided else 1
         self._networks: list[Architecture] = []
         self._losses: list[float] = []
         self._ends: dict[Architecture, SubNetwork] = {}
@@ -71,7 +86,8 @@ class SupernetTrainer(Trainer):
         self._networks = self.sampling.step(self.step, self.recipe.seed)
         self._losses = [0.0] * len(self._networks)
         row = super()._update()
-        forward = costs.flops(self._networks, seq_len=self.recipe.length, batch=self.recipe.batch_size)
+        batch = self.recipe.batch_size // self.shares
+        forward = costs.flops(self._networks, seq_len=self.recipe.length, batch=batch)
         losses = {f"loss_{i}": loss for i, loss in enumerate(self._losses, 1)}
         return row | losses | {"flops": BACKWARD * sum(map(int, forward))}
 
@@ -79,8 +95,9 @@ class SupernetTrainer(Trainer):
         share = 1 / (len(self._networks) * self.recipe.accumulation)
         total = torch.zeros((), device=inputs.device)
         teacher: Tensor | None = None
+        texts = list(zip(inputs.chunk(self.shares), targets.chunk(self.shares), strict=True))
         for i, arch in enumerate(self._networks):
-            lesson = _Lesson(inputs, targets, self.distill, teacher)
+            lesson = _Lesson(*texts[i % self.shares], self.distill, teacher)
             self.model.accumulate(self._part(arch), functools.partial(self._scaled, lesson, share))
             teacher = lesson.predictions if i == 0 else teacher
             self._losses[i] += float(lesson.loss) / self.recipe.accumulation
@@ -100,7 +117,11 @@ class SupernetTrainer(Trainer):
         return self._ends[arch]
 
     def _identity(self) -> dict[str, Any]:
-        return super()._identity() | {"sampling": self.sampling.to_dict(), "distill": self.distill}
+        return super()._identity() | {
+            "sampling": self.sampling.to_dict(),
+            "distill": self.distill,
+            "divided": self.shares > 1,
+        }
 
 
 class _Lesson:
