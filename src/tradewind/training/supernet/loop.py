@@ -62,9 +62,7 @@ class SupernetTrainer(Trainer):
         if distill and sampling.strategy != "sandwich":
             raise UsageError(f"{sampling.strategy} has no teacher to distill from; use the strategy sandwich")
         if distill and divided:
-            raise UsageError(
-                "distilling takes the same text for all networks; divide the batch or distill, not both"
-            )
+            raise UsageError("distilling takes the same text for all networks; divide the batch or distill, not both")
         if divided and recipe.batch_size // recipe.accumulation % sampling.networks:
             raise UsageError(
                 f"a batch of {recipe.batch_size} in {recipe.accumulation} part(s) cannot be divided among "
