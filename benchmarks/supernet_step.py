@@ -6,7 +6,9 @@ AdamW. The sandwich is the largest, the smallest and two random networks of a sp
 
     plain      our GPT-2
     plain hf   Hugging Face's GPT-2 (with --hf)
-    sandwich   `Supernet.accumulate` for each network
+    sandwich   `Supernet.accumulate` for each network, each thread with its rows as in the trainer
+    threads    the same with every operation on all threads
+    divided    the sandwich whose networks divide the batch; each token is read by one of them
     by state   the straightforward way: modules that are told their sizes before each forward, slices by indexing,
                gradients of the whole weight's size for every slice, loss over all logits at once
     whittle    the library whittle, networks of the same widths, depths and inner sizes (with --whittle)
@@ -24,6 +26,7 @@ Its heads have at most 64 numbers, so its networks have a head for every 64 of t
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import time
@@ -40,6 +43,7 @@ from tradewind.core import GPT2, Architecture
 from tradewind.core.files import write_json
 from tradewind.models.supernet import Supernet
 from tradewind.training.supernet import Sampling
+from tradewind.training.threads import Replicas, parts, slices
 
 BATCH, LENGTH, WORDS = 8, 256, 8192
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -138,6 +142,7 @@ def steps(
 ) -> dict[str, Callable[[int], None]]:
     plain, sized = models.build(FULL).train(), Sized()
     supernet = Supernet(models.build(FULL)).train()
+    replicas = Replicas(supernet, parts(supernet, BATCH))
     optimizers: dict[str, torch.optim.Optimizer] = {}
 
     def optimised(name: str, model: nn.Module, backward: Callable[[int], None]) -> Callable[[int], None]:
@@ -150,9 +155,22 @@ def steps(
 
         return step
 
-    def sandwich(index: int) -> None:
+    def by_operations(index: int) -> None:
         for arch in sampling.step(index, 0):
             supernet.accumulate(supernet.at(arch), lambda model: model.loss(tokens, targets))
+
+    def sandwich(index: int, divided: bool = False) -> None:
+        archs = sampling.step(index, 0)
+        shares = len(archs) if divided else 1
+        rows = slices(BATCH // shares, len(replicas))
+        texts = list(zip(tokens.chunk(shares), targets.chunk(shares), strict=True))
+
+        def work(net: Supernet, i: int) -> None:
+            for place, arch in enumerate(archs):
+                read, wanted = (part[rows[i]] for part in texts[place % shares])
+                net.accumulate(net.at(arch), lambda model, read=read, wanted=wanted: model.loss(read, wanted))
+
+        replicas.run(work)
 
     def by_state(index: int) -> None:
         for arch in sampling.step(index, 0):
@@ -162,6 +180,8 @@ def steps(
     found = {
         "plain": optimised("plain", plain, lambda _: plain.loss(tokens, targets).backward()),
         "sandwich": optimised("sandwich", supernet, sandwich),
+        "threads": optimised("threads", supernet, by_operations),
+        "divided": optimised("divided", supernet, functools.partial(sandwich, divided=True)),
         "by state": optimised("by state", sized, by_state),
     }
     if with_whittle:

@@ -6,8 +6,9 @@ round, in an order that rotates, so what disturbs the machine meets all of them;
     python benchmarks/training_throughput.py [--rounds 12] [--threads 2] [--json]
 
 Hugging Face's GPT-2 runs with its default activation (gelu_new, several kernels) and with the fused tanh GELU, which
-computes the same numbers; both with its default attention (torch's fused kernel). Our network also runs with its blocks
-as modules, without `tradewind.models.fused`.
+computes the same numbers; both with its default attention (torch's fused kernel). Our step is that of the Trainer, each
+thread with its rows (`tradewind.training.threads`); beside it stands the same with every operation on all threads, and
+that with its blocks as modules, without `tradewind.models.fused`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from rich.table import Table
 
 import tradewind as tw
 from tradewind.training.evaluation import TokenLoss
+from tradewind.training.threads import Replicas, parts, slices
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 6, 512, 8, 8192
-OURS, MODULES = "tradewind", "tradewind, blocks as modules"
+OURS, OPERATIONS, MODULES = "tradewind", "tradewind, threads share operations", "and blocks as modules"
 
 
 def ours() -> torch.nn.Module:
@@ -56,32 +58,55 @@ def hugging_face(activation: str) -> torch.nn.Module:
     return GPT2LMHeadModel(config)
 
 
-def stepper(model: torch.nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[], float]:
+def stepper(model: torch.nn.Module, backward: Callable[[], torch.Tensor]) -> Callable[[], float]:
     """One training step as a function of nothing; gives the loss."""
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
 
     def step() -> float:
-        value = loss()
-        value.backward()
+        value = backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return float(value.detach())
+        return float(value)
 
     return step
+
+
+def on_all_threads(loss: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+    def backward() -> torch.Tensor:
+        value = loss()
+        value.backward()
+        return value.detach()
+
+    return backward
+
+
+def by_rows(model: torch.nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """Loss and gradients with a part of the batch on each thread."""
+    replicas = Replicas(TokenLoss(model), parts(model, len(inputs)))
+    rows = slices(len(inputs), len(replicas))
+
+    def work(loss: torch.nn.Module, i: int) -> torch.Tensor:
+        share = len(inputs[rows[i]]) / len(inputs)
+        value = loss(inputs[rows[i]], targets[rows[i]])[0] * share
+        value.backward()
+        return value.detach()
+
+    return lambda: torch.stack(replicas.run(work)).sum()
 
 
 def contestants(batch: int, length: int) -> dict[str, Callable[[], float]]:
     tokens = torch.randint(VOCABULARY, (batch, length + 1), generator=torch.Generator().manual_seed(0))
     inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
     model = ours()
-    token_loss = TokenLoss(model)
-    steps = {OURS: stepper(model, lambda: token_loss(inputs, targets)[0])}
+    steps = {OURS: stepper(model, by_rows(model, inputs, targets))}
     for name, activation in (("hugging face", "gelu_new"), ("hugging face, fused GELU", "gelu_pytorch_tanh")):
         other = hugging_face(activation)
-        steps[name] = stepper(other, lambda other=other: other(input_ids=inputs, labels=inputs).loss)
+        steps[name] = stepper(other, on_all_threads(lambda other=other: other(input_ids=inputs, labels=inputs).loss))
     with_modules = mock.patch("tradewind.models.fused.usable", new=mock.Mock(return_value=False))
-    steps[MODULES] = with_modules(steps[OURS])
+    same = ours()
+    steps[OPERATIONS] = stepper(same, on_all_threads(lambda: same.loss(inputs, targets)))
+    steps[MODULES] = with_modules(steps[OPERATIONS])
     sizes = {sum(p.numel() for p in m.parameters()) for m in (model, other)}
     assert len(sizes) == 1, f"unlike networks: {sizes}"
     return steps

@@ -29,6 +29,7 @@ from tradewind.training.fit import check_fit
 from tradewind.training.metrics import Metrics
 from tradewind.training.optimizers import make_optimizer
 from tradewind.training.recipe import Recipe
+from tradewind.training.threads import Replicas, parts, slices
 from tradewind.training.tokenizers import FILE as TOKENIZER
 
 CHECKPOINT, RUN = "checkpoint.safetensors", "run.json"
@@ -89,9 +90,11 @@ class Trainer:
         bare = TokenLoss(model)
         self._remembers = bare.remembers
         self._loss = parallel.spread(bare, strategy)
+        self._threaded = self._place.size == 1 and not compiled
         self._optimizer = make_optimizer(model.named_parameters(), recipe)
         if compiled:
             self._loss = torch.compile(self._loss)  # type: ignore[assignment]
+        self._replicas = Replicas(self._loss, 1)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
         if self._out is not None:
             self._claim(self._out)
@@ -193,7 +196,7 @@ class Trainer:
         with self._randomness():
             for part, (inputs, targets) in enumerate(self._parts()):
                 last = part == recipe.accumulation - 1
-                with self._synchronising(last), autocast(self._device, recipe.precision):
+                with self._synchronising(last):
                     total += self._backward(part, inputs, targets) / recipe.accumulation
         self._scaler.unscale_(self._optimizer)
         norm = parallel.whole(nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip or math.inf))
@@ -208,9 +211,28 @@ class Trainer:
 
     def _backward(self, part: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """Add the gradient of one part to that of the step; its loss, detached."""
-        loss, self._memory[part] = self._loss(inputs, targets, self._memory[part])
-        self._scaler.scale(loss / self.recipe.accumulation).backward()
-        return loss.detach()
+        replicas = self._replicated(len(inputs))
+        rows, memory = slices(len(inputs), len(replicas)), self._memory[part]
+
+        def work(loss: nn.Module, i: int) -> tuple[Tensor, Any]:
+            mine = memory and [layer[rows[i]] for layer in memory]
+            with autocast(self._device, self.recipe.precision):
+                value, mine = loss(inputs[rows[i]], targets[rows[i]], mine)
+                value = value * (len(inputs[rows[i]]) / len(inputs))
+                self._scaler.scale(value / self.recipe.accumulation).backward()
+            return value.detach(), mine
+
+        values, memories = zip(*replicas.run(work), strict=True)
+        if self._remembers:
+            self._memory[part] = [torch.cat(layers) for layers in zip(*memories, strict=True)]
+        return torch.stack(values).sum()
+
+    def _replicated(self, rows: int) -> Replicas:
+        """The loss on as many threads as can share so many rows; made anew where that number has changed."""
+        size = parts(self.model, rows) if self._threaded else 1
+        if size != len(self._replicas):
+            self._replicas = Replicas(self._loss, size)
+        return self._replicas
 
     def _parts(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of the step's batch that are for this process, part by part."""

@@ -21,9 +21,11 @@ from tradewind.models.base import TokenModel, precise
 from tradewind.models.supernet import SubNetwork, Supernet
 from tradewind.training import parallel
 from tradewind.training.data import TokenData
+from tradewind.training.evaluation import autocast
 from tradewind.training.loop import Trainer
 from tradewind.training.recipe import Recipe
 from tradewind.training.supernet.sampling import Sampling
+from tradewind.training.threads import slices
 
 BACKWARD = 3
 """Operations of a forward and a backward over those of a forward."""
@@ -74,7 +76,7 @@ class SupernetTrainer(Trainer):
         self.shares = sampling.networks if divided else 1
         self._networks: list[Architecture] = []
         self._losses: list[float] = []
-        self._ends: dict[Architecture, SubNetwork] = {}
+        self._ends: dict[tuple[Supernet, Architecture], SubNetwork] = {}
         for arch in sampling.extremes:
             model.at(arch)
         super().__init__(model, text, recipe, out, **options)
@@ -90,29 +92,44 @@ class SupernetTrainer(Trainer):
         return row | losses | {"flops": BACKWARD * sum(map(int, forward))}
 
     def _backward(self, part: int, inputs: Tensor, targets: Tensor) -> Tensor:
-        share = 1 / (len(self._networks) * self.recipe.accumulation)
-        total = torch.zeros((), device=inputs.device)
-        teacher: Tensor | None = None
         texts = list(zip(inputs.chunk(self.shares), targets.chunk(self.shares), strict=True))
+        size = len(texts[0][0])
+        replicas = self._replicated(size)
+        rows = slices(size, len(replicas))
+
+        def work(loss: Any, i: int) -> Tensor:
+            mine = [(read[rows[i]], wanted[rows[i]]) for read, wanted in texts]
+            return self._lessons(loss.model, mine) * (len(mine[0][0]) / size)
+
+        losses = torch.stack(replicas.run(work)).sum(0)  # of each network
+        for i, loss in enumerate(losses.tolist()):
+            self._losses[i] += loss / self.recipe.accumulation
+        return losses.mean()
+
+    def _lessons(self, net: Supernet, texts: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Add up the gradients of the step's networks in the weights of `net`; their losses on the text."""
+        share = len(texts[0][0]) * len(texts) / len(self._networks) / self.recipe.batch_size
+        teacher: Tensor | None = None
+        losses = []
         for i, arch in enumerate(self._networks):
-            lesson = _Lesson(*texts[i % self.shares], self.distill, teacher)
-            self.model.accumulate(self._part(arch), functools.partial(self._scaled, lesson, share))
+            lesson = _Lesson(*texts[i % len(texts)], self.distill, teacher)
+            with autocast(self._device, self.recipe.precision):
+                net.accumulate(self._part(net, arch), functools.partial(self._scaled, lesson, share))
             teacher = lesson.predictions if i == 0 else teacher
-            self._losses[i] += float(lesson.loss) / self.recipe.accumulation
-            total += lesson.loss / len(self._networks)
-        return total
+            losses.append(lesson.loss)
+        return torch.stack(losses)
 
     def _scaled(self, lesson: _Lesson, share: float, model: TokenModel) -> Tensor:
         scaled: Tensor = self._scaler.scale(lesson(model) * share)
         return scaled
 
-    def _part(self, arch: Architecture) -> SubNetwork:
+    def _part(self, net: Supernet, arch: Architecture) -> SubNetwork:
         """The sub-network; those that come back every step are made once."""
         if arch not in self.sampling.extremes:
-            return self.model.at(arch)
-        if arch not in self._ends:
-            self._ends[arch] = self.model.at(arch)
-        return self._ends[arch]
+            return net.at(arch)
+        if (net, arch) not in self._ends:
+            self._ends[net, arch] = net.at(arch)
+        return self._ends[net, arch]
 
     def _identity(self) -> dict[str, Any]:
         return super()._identity() | {
