@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from tradewind import costs, models, spaces
 from tradewind.core import GPT2, Architecture
 from tradewind.core.files import write_json
-from tradewind.models.supernet import Supernet
+from tradewind.models.supernet import SubNetwork, Supernet
 from tradewind.training.supernet import Sampling
 from tradewind.training.threads import Replicas, parts, slices
 
@@ -143,6 +143,15 @@ def steps(
     plain, sized = models.build(FULL).train(), Sized()
     supernet = Supernet(models.build(FULL)).train()
     replicas = Replicas(supernet, parts(supernet, BATCH))
+
+    @functools.cache
+    def end(net: Supernet, arch: Architecture) -> SubNetwork:
+        """A network that every step has, made once."""
+        return net.at(arch)
+
+    def part(net: Supernet, arch: Architecture) -> SubNetwork:
+        return end(net, arch) if arch in sampling.extremes else net.at(arch)
+
     optimizers: dict[str, torch.optim.Optimizer] = {}
 
     def optimised(name: str, model: nn.Module, backward: Callable[[int], None]) -> Callable[[int], None]:
@@ -157,7 +166,7 @@ def steps(
 
     def by_operations(index: int) -> None:
         for arch in sampling.step(index, 0):
-            supernet.accumulate(supernet.at(arch), lambda model: model.loss(tokens, targets))
+            supernet.accumulate(part(supernet, arch), lambda model: model.loss(tokens, targets))
 
     def sandwich(index: int, divided: bool = False) -> None:
         archs = sampling.step(index, 0)
@@ -167,8 +176,8 @@ def steps(
 
         def work(net: Supernet, i: int) -> None:
             for place, arch in enumerate(archs):
-                read, wanted = (part[rows[i]] for part in texts[place % shares])
-                net.accumulate(net.at(arch), lambda model, read=read, wanted=wanted: model.loss(read, wanted))
+                read, wanted = (text[rows[i]] for text in texts[place % shares])
+                net.accumulate(part(net, arch), lambda model, read=read, wanted=wanted: model.loss(read, wanted))
 
         replicas.run(work)
 

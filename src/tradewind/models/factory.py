@@ -45,7 +45,9 @@ def build(
         raise UsageError(f"dropout is {dropout}; it must be at least 0 and below 1")
     # Built on meta first: torch would otherwise fill every weight with its own default before ours.
     with torch.device("meta"):
-        model = _skeleton(arch, dropout).to(dtype).eval()
+        model = _skeleton(arch, dropout).eval()
+    if model.dtype != dtype:
+        model.to(dtype)
     if init == "meta":
         return model
     model.to_empty(device=device)
