@@ -88,7 +88,7 @@ def trained(space: Any, kind: str, budget: int, seed: int, text: Any, out: Path)
     net = Supernet(models.build(covering(space), seed=seed))
     started = time.process_time()
     how, folder = recipe(steps, seed, batch), out / f"{kind}-{seed}"
-    trainer = SupernetTrainer(net, text, how, sampling, folder, divided=divided, batches=4)
+    trainer = SupernetTrainer(net, text, how, sampling, folder, whole_batch=not divided, batches=4)
     trainer.run()
     facts = {
         "steps": steps,

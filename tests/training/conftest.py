@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tradewind.core import GPT2, HWGPT, Architecture, TransformerXL
 from tradewind.training import TokenData, prepare
@@ -45,3 +47,12 @@ def archs() -> dict[str, Architecture]:
         "transformer-xl": TransformerXL(**xl, cutoffs=(10, 30, 60), div_val=2),
         "transformer-xl-plain": TransformerXL(**xl, cutoffs=()),
     }
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch's operations on one thread, until the test asks for more; as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

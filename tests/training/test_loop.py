@@ -121,7 +121,9 @@ training.Trainer(tw.models.build(arch), text, recipe, out, checkpoint_every=20).
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_losses(corpus: Path, cache: Path, text: TokenData, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_same_losses(
+    corpus: Path, cache: Path, text: TokenData, tmp_path: Path, one_thread: None
+) -> None:
     out = tmp_path / "run"
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(corpus), str(cache), str(out)])
     try:

@@ -66,10 +66,10 @@ def train(
     ] = "sandwich",
     networks: Annotated[int, typer.Option("--networks", help="Networks a step.", min=1)] = 4,
     distill: Annotated[
-        float, typer.Option("--distill", help="Weight, 0 to 1, of the largest's predictions as targets of the others.")
+        float, typer.Option("--distill", help="Weight, 0 to 1, of the largest's predictions as the others' targets.")
     ] = 0.0,
-    divided: Annotated[
-        bool, typer.Option("--divided", help="Give every network of a step its own part of the batch, not all of it.")
+    whole_batch: Annotated[
+        bool, typer.Option("--whole-batch", help="Let every network of a step read the whole batch, not a part of it.")
     ] = False,
     start: Annotated[
         str | None,
@@ -101,7 +101,7 @@ def train(
     text = training.prepare(data, tokenizer)
     net, place = _begin(start, space, sets, text, how.length, device, seed)
     sampling = room.Sampling(place, strategy, networks)
-    lessons: dict[str, Any] = {"distill": distill, "divided": divided}
+    lessons: dict[str, Any] = {"distill": distill, "whole_batch": whole_batch}
     trainer = room.SupernetTrainer(net, text, how, sampling, out, **lessons, checkpoint_every=checkpoint_every)
     with training.bar(how.steps, not as_json) as report:
         trainer.run(report=report)

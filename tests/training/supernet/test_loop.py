@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def test_a_step_by_hand(
     """One sandwich step equals AdamW on the mean loss of stand-alone forwards, written out."""
     recipe = RECIPE.replace(steps=1, accumulation=accumulation, clip=0.0)
     oracle = copy.deepcopy(supernet)
-    trainer = SupernetTrainer(supernet, text, recipe, Sampling(space, "sandwich", 4), divided=divided)
+    trainer = SupernetTrainer(supernet, text, recipe, Sampling(space, "sandwich", 4), whole_batch=not divided)
     row = trainer.run().history[0]
     archs = Sampling(space, "sandwich", 4).step(0, recipe.seed)
     inputs, targets = map(torch.from_numpy, text.batch("train", 0, batch_size=4, length=16, seed=recipe.seed))
@@ -85,6 +86,21 @@ def test_a_killed_run_goes_on_to_the_bit(
         SupernetTrainer(other, text, RECIPE, Sampling(space, "random", 4), tmp_path, distill=0.0)
 
 
+@pytest.mark.parametrize("options", [{}, {"whole_batch": True}, {"distill": 0.5}])
+def test_two_threads_train_as_one_does(
+    options: dict[str, Any], space: ArchitectureSpace, text: TokenData, one_thread: None
+) -> None:
+    found = {}
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        net = Supernet(models.build(covering(space), seed=1))
+        trainer = SupernetTrainer(net, text, RECIPE.replace(batch_size=11), Sampling(space), **options).run()
+        assert len(trainer._replicas) == count
+        keys = ("loss", "loss_1", "loss_2", "loss_3", "loss_4", "gradient_norm")
+        found[count] = [row[key] for row in trainer.history for key in keys]
+    assert found[2] == pytest.approx(found[1], rel=1e-3)
+
+
 def test_distillation_is_from_the_largest(supernet: Supernet, space: ArchitectureSpace, text: TokenData) -> None:
     """The gradient of the smallest is that of the cross-entropy with the largest's probabilities."""
     recipe = Recipe(steps=1, batch_size=4, length=16, learning_rate=1e-3, clip=0.0, weight_decay=0.0)
@@ -110,10 +126,8 @@ def test_wrong_use(supernet: Supernet, space: ArchitectureSpace, text: TokenData
         SupernetTrainer(supernet, text, RECIPE, Sampling(space, "random", 1), distill=0.5)
     with pytest.raises(UsageError, match="distill is 2"):
         SupernetTrainer(supernet, text, RECIPE, Sampling(space), distill=2)
-    with pytest.raises(UsageError, match="not both"):
-        SupernetTrainer(supernet, text, RECIPE, Sampling(space), distill=0.5, divided=True)
-    with pytest.raises(UsageError, match=r"a batch of 4 .* among 3 networks; take a multiple of 3"):
-        SupernetTrainer(supernet, text, RECIPE, Sampling(space, "random", 3), divided=True)
+    with pytest.raises(UsageError, match="4 sequences cannot be divided among 5 networks"):
+        SupernetTrainer(supernet, text, RECIPE, Sampling(space, "random", 5))
     with pytest.raises(UsageError, match="d_model up to 16"):
         SupernetTrainer(supernet, text, RECIPE, Sampling(_wider(space)))
 

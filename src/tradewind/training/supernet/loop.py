@@ -1,8 +1,8 @@
 """Training a supernet: every step adds up the gradients of several networks, then moves the shared weights once.
 
 In-place distillation: Yu and Huang 2019, arXiv 1903.05134, section 3.3: the largest network of the step is the teacher
-of the others, on the same text and at no further cost. A divided batch: HW-GPT-Bench (Sukthanker et al. 2024, arXiv
-2405.10299) trains the networks of its sandwich on one process each, and each process reads its own text.
+of the others, on the same text and at no further cost. A batch divided among the networks: HW-GPT-Bench (Sukthanker et
+al. 2024, arXiv 2405.10299) trains each network of its sandwich in a process of its own, which reads its own text.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class SupernetTrainer(Trainer):
     ... of the networks on the text, and ``flops``, the operations of the step in closed form (three times those of the
     forwards).
 
-    Every network reads the whole batch, or with `divided` an equal part of it, its own: a step of four networks is then
-    a quarter of the work.
+    The networks divide the step's sequences among them, each reads its own; with `whole_batch`, and always when
+    distilling, each reads all, which is the work of so many steps for the text of one.
 
     Every window is read without memory, also by transformer-xl. Everything else is as for `Trainer`, exact resume
     included; evaluations are of the largest network. Raises `UsageError` for a distillation without a teacher, a batch
-    that cannot be divided, a space that the supernet does not hold, and more than one process.
+    with fewer sequences than networks, a space that the supernet does not hold, and more than one process.
     """
 
     def __init__(
@@ -56,24 +56,25 @@ class SupernetTrainer(Trainer):
         out: Path | str | None = None,
         *,
         distill: float = 0.0,
-        divided: bool = False,
+        whole_batch: bool = False,
         **options: Any,
     ) -> None:
         if not 0 <= distill <= 1:
             raise UsageError(f"distill is {distill}; it is a weight from 0 (learn from text) to 1 (from the largest)")
         if distill and sampling.strategy != "sandwich":
             raise UsageError(f"{sampling.strategy} has no teacher to distill from; use the strategy sandwich")
-        if distill and divided:
-            raise UsageError("distilling takes the same text for all networks; divide the batch or distill, not both")
-        if divided and recipe.batch_size // recipe.accumulation % sampling.networks:
+        whole_batch = whole_batch or distill > 0
+        rows = recipe.batch_size // recipe.accumulation
+        if not whole_batch and rows < sampling.networks:
             raise UsageError(
-                f"a batch of {recipe.batch_size} in {recipe.accumulation} part(s) cannot be divided among "
-                f"{sampling.networks} networks; take a multiple of {recipe.accumulation * sampling.networks}"
+                f"{rows} sequences cannot be divided among {sampling.networks} networks; make the batch larger, or let "
+                "every network read the whole batch"
             )
         if parallel.here().size > 1:
             raise UsageError("a supernet is trained by one process; start it without torchrun")
         self.sampling, self.distill = sampling, distill
-        self.shares = sampling.networks if divided else 1
+        everything = [slice(0, rows)] * sampling.networks
+        self._rows_of = everything if whole_batch else slices(rows, sampling.networks)
         self._networks: list[Architecture] = []
         self._losses: list[float] = []
         self._ends: dict[tuple[Supernet, Architecture], SubNetwork] = {}
@@ -86,41 +87,36 @@ class SupernetTrainer(Trainer):
         self._networks = self.sampling.step(self.step, self.recipe.seed)
         self._losses = [0.0] * len(self._networks)
         row = super()._update()
-        batch = self.recipe.batch_size // self.shares
-        forward = costs.flops(self._networks, seq_len=self.recipe.length, batch=batch)
+        forward = costs.flops(self._networks, seq_len=self.recipe.length, batch=self.recipe.accumulation)
+        flops = sum(int(each) * _count(rows) for each, rows in zip(forward, self._rows_of, strict=True))
         losses = {f"loss_{i}": loss for i, loss in enumerate(self._losses, 1)}
-        return row | losses | {"flops": BACKWARD * sum(map(int, forward))}
+        return row | losses | {"flops": BACKWARD * flops}
 
     def _backward(self, part: int, inputs: Tensor, targets: Tensor) -> Tensor:
-        texts = list(zip(inputs.chunk(self.shares), targets.chunk(self.shares), strict=True))
-        size = len(texts[0][0])
-        replicas = self._replicated(size)
-        rows = slices(size, len(replicas))
+        replicas = self._replicated(min(map(_count, self._rows_of)))
 
         def work(loss: Any, i: int) -> Tensor:
-            mine = [(read[rows[i]], wanted[rows[i]]) for read, wanted in texts]
-            return self._lessons(loss.model, mine) * (len(mine[0][0]) / size)
+            """The part of thread i in every network's loss, its gradients added up."""
+            teacher: Tensor | None = None
+            values = []
+            for arch, rows in zip(self._networks, self._rows_of, strict=True):
+                mine = slices(_count(rows), len(replicas))[i]
+                share = _count(mine) / _count(rows)
+                lesson = _Lesson(inputs[rows][mine], targets[rows][mine], self.distill, teacher)
+                weight = share / len(self._networks) / self.recipe.accumulation
+                with autocast(self._device, self.recipe.precision):
+                    loss.model.accumulate(self._part(loss.model, arch), functools.partial(self._scaled, lesson, weight))
+                teacher = lesson.predictions if teacher is None else teacher
+                values.append(lesson.loss * share)
+            return torch.stack(values)
 
-        losses = torch.stack(replicas.run(work)).sum(0)  # of each network
-        for i, loss in enumerate(losses.tolist()):
-            self._losses[i] += loss / self.recipe.accumulation
+        losses = torch.stack(replicas.run(work)).sum(0)
+        for place, value in enumerate(losses.tolist()):
+            self._losses[place] += value / self.recipe.accumulation
         return losses.mean()
 
-    def _lessons(self, net: Supernet, texts: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Add up the gradients of the step's networks in the weights of `net`; their losses on the text."""
-        share = len(texts[0][0]) * len(texts) / len(self._networks) / self.recipe.batch_size
-        teacher: Tensor | None = None
-        losses = []
-        for i, arch in enumerate(self._networks):
-            lesson = _Lesson(*texts[i % len(texts)], self.distill, teacher)
-            with autocast(self._device, self.recipe.precision):
-                net.accumulate(self._part(net, arch), functools.partial(self._scaled, lesson, share))
-            teacher = lesson.predictions if i == 0 else teacher
-            losses.append(lesson.loss)
-        return torch.stack(losses)
-
-    def _scaled(self, lesson: _Lesson, share: float, model: TokenModel) -> Tensor:
-        scaled: Tensor = self._scaler.scale(lesson(model) * share)
+    def _scaled(self, lesson: _Lesson, weight: float, model: TokenModel) -> Tensor:
+        scaled: Tensor = self._scaler.scale(lesson(model) * weight)
         return scaled
 
     def _part(self, net: Supernet, arch: Architecture) -> SubNetwork:
@@ -132,11 +128,16 @@ class SupernetTrainer(Trainer):
         return self._ends[net, arch]
 
     def _identity(self) -> dict[str, Any]:
+        whole = self._rows_of[0] == self._rows_of[-1]
         return super()._identity() | {
             "sampling": self.sampling.to_dict(),
             "distill": self.distill,
-            "divided": self.shares > 1,
+            "whole_batch": whole,
         }
+
+
+def _count(rows: slice) -> int:
+    return int(rows.stop - rows.start)
 
 
 class _Lesson:
