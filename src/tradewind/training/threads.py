@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from tradewind.models.base import TokenModel
+
 MOST = 4
 """Parts of a batch at most: each but the first takes memory for gradients of its own. More threads share them out."""
 
@@ -52,6 +54,9 @@ class Replicas:
         threads = torch.get_num_threads()
         each = max(1, threads // len(self))
 
+        for replica in self._all[1:]:
+            replica.zero_grad()  # of a run that failed
+
         def on_thread(i: int) -> T:
             torch.set_num_threads(each)  # what a thread sets holds for its own operations
             return work(self._all[i], i)
@@ -79,10 +84,10 @@ class Replicas:
 def parts(model: nn.Module, rows: int) -> int:
     """How many threads may train a model on a batch of so many rows: torch's, but at most `MOST`, and a row for each.
 
-    One for a model that is not on the CPU, and for one whose forward draws random numbers (dropout) or changes it
-    (buffers).
+    One for a model that is not on the CPU, for one whose forward draws random numbers (dropout), and for a module that
+    is no `TokenModel`: its forward might change it.
     """
-    if any(p.device.type != "cpu" for p in model.parameters()) or next(model.buffers(), None) is not None:
+    if not isinstance(model, TokenModel) or model.device.type != "cpu":
         return 1
     if any(isinstance(module, nn.Dropout) and module.p for module in model.modules()):
         return 1
