@@ -4,6 +4,7 @@ A step is forward, loss, backward and fused AdamW, in float32, with dropout off.
 round, in an order that rotates, so what disturbs the machine meets all of them; a ratio is taken within a round.
 
     python benchmarks/training_throughput.py [--rounds 12] [--threads 2] [--json]
+    python benchmarks/training_throughput.py --layers 2 --width 128 --heads 2 --vocabulary 256 --length 64 --rounds 100
 
 Hugging Face's GPT-2 runs with its default activation (gelu_new, several kernels) and with the fused tanh GELU, which
 computes the same numbers; both with its default attention (torch's fused kernel). Our step is that of the Trainer, each
@@ -29,31 +30,26 @@ import tradewind as tw
 from tradewind.training.evaluation import TokenLoss
 from tradewind.training.threads import Replicas, parts, slices
 
-LAYERS, WIDTH, HEADS, VOCABULARY = 6, 512, 8, 8192
 OURS, OPERATIONS, MODULES = "tradewind", "tradewind, threads share operations", "and blocks as modules"
 
 
-def ours() -> torch.nn.Module:
-    shape = {"n_head": (HEADS,) * LAYERS, "d_inner": (4 * WIDTH,) * LAYERS}
-    arch = tw.core.GPT2(d_model=WIDTH, vocab_size=VOCABULARY, context=1024, **shape)
-    return tw.models.build(arch)
-
-
-def hugging_face(activation: str) -> torch.nn.Module:
+def hugging_face(arch: tw.core.GPT2, activation: str) -> torch.nn.Module:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
-        n_layer=LAYERS,
-        n_embd=WIDTH,
-        n_head=HEADS,
-        vocab_size=VOCABULARY,
-        n_positions=1024,
+        n_layer=arch.n_layer,
+        n_embd=arch.d_model,
+        n_head=arch.n_head[0],
+        vocab_size=arch.vocab_size,
+        n_positions=arch.context,
         activation_function=activation,
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
         use_cache=False,
+        bos_token_id=0,
+        eos_token_id=0,
     )
     return GPT2LMHeadModel(config)
 
@@ -95,16 +91,16 @@ def by_rows(model: torch.nn.Module, inputs: torch.Tensor, targets: torch.Tensor)
     return lambda: torch.stack(replicas.run(work)).sum()
 
 
-def contestants(batch: int, length: int) -> dict[str, Callable[[], float]]:
-    tokens = torch.randint(VOCABULARY, (batch, length + 1), generator=torch.Generator().manual_seed(0))
+def contestants(arch: tw.core.GPT2, batch: int, length: int) -> dict[str, Callable[[], float]]:
+    tokens = torch.randint(arch.vocab_size, (batch, length + 1), generator=torch.Generator().manual_seed(0))
     inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
-    model = ours()
+    model = tw.models.build(arch)
     steps = {OURS: stepper(model, by_rows(model, inputs, targets))}
     for name, activation in (("hugging face", "gelu_new"), ("hugging face, fused GELU", "gelu_pytorch_tanh")):
-        other = hugging_face(activation)
+        other = hugging_face(arch, activation)
         steps[name] = stepper(other, on_all_threads(lambda other=other: other(input_ids=inputs, labels=inputs).loss))
     with_modules = mock.patch("tradewind.models.fused.usable", new=mock.Mock(return_value=False))
-    same = ours()
+    same = tw.models.build(arch)
     steps[OPERATIONS] = stepper(same, on_all_threads(lambda: same.loss(inputs, targets)))
     steps[MODULES] = with_modules(steps[OPERATIONS])
     sizes = {sum(p.numel() for p in m.parameters()) for m in (model, other)}
@@ -146,16 +142,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--vocabulary", type=int, default=8192)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    times = race(contestants(options.batch, options.length), options.rounds)
+    layers = {"n_head": (options.heads,) * options.layers, "d_inner": (4 * options.width,) * options.layers}
+    arch = tw.core.GPT2(d_model=options.width, vocab_size=options.vocabulary, context=1024, **layers)
+    times = race(contestants(arch, options.batch, options.length), options.rounds)
     found = summary(times, options.batch * options.length)
     if options.json:
-        facts = {"torch": torch.__version__, "threads": options.threads, "rounds": options.rounds}
-        print(json.dumps(facts | {"batch": options.batch, "length": options.length, "contestants": found}, indent=2))
+        facts = {"torch": torch.__version__, "arch": arch.to_dict()} | vars(options)
+        print(json.dumps(facts | {"contestants": found}, indent=2))
         return
     table = Table("contestant", "tokens/s", "best", "ours over it", "quartiles")
     for name, row in found.items():
