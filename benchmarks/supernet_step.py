@@ -6,15 +6,15 @@ AdamW. The sandwich is the largest, the smallest and two random networks of a sp
 
     plain      our GPT-2
     plain hf   Hugging Face's GPT-2 (with --hf)
-    sandwich   `Supernet.accumulate` for each network, each thread with its rows as in the trainer
-    threads    the same with every operation on all threads
-    divided    the sandwich whose networks divide the batch; each token is read by one of them
+    divided    our sandwich: the networks divide the batch among them, so each token is read by one of them
+    sandwich   our sandwich in which every network reads the whole batch (--whole-batch), as all below
     by state   the straightforward way: modules that are told their sizes before each forward, slices by indexing,
                gradients of the whole weight's size for every slice, loss over all logits at once
     whittle    the library whittle, networks of the same widths, depths and inner sizes (with --whittle)
 
-A round runs each once, in turn; ratios are medians over rounds of ratios within a round, so a machine that is busy for
-a while disturbs both sides. Beside them stand the closed-form operations of a sandwich over those of a plain step.
+Ours are done as the trainer does, each thread with its rows. A round runs each once; ratios are medians (and quartiles)
+over rounds of ratios within a round. The JSON file also has the closed-form operations of a sandwich in which every
+network reads the whole batch over those of a plain step.
 
     OMP_NUM_THREADS=2 python benchmarks/supernet_step.py --rounds 7 --hf
 
@@ -27,16 +27,17 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
 from torch import Tensor, nn
+from turns import WARM_UP, Step, quartiles, race
 
 from tradewind import costs, models, spaces
 from tradewind.core import GPT2, Architecture
@@ -46,7 +47,6 @@ from tradewind.training.supernet import Sampling
 from tradewind.training.threads import Replicas, parts, slices
 
 BATCH, LENGTH, WORDS = 8, 256, 8192
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 SPACE = {
     "name": "log-widths",
     "family": "gpt2",
@@ -58,6 +58,7 @@ SPACE = {
     ],
     "constants": {"vocab_size": WORDS, "context": LENGTH},
 }
+SAMPLING = Sampling(spaces.from_dict(SPACE), "sandwich", 4)
 FULL = GPT2(d_model=512, n_head=(8,) * 6, d_inner=(2048,) * 6, vocab_size=WORDS, context=LENGTH)
 
 
@@ -83,7 +84,8 @@ class Sized(nn.Module):
             if parameter.ndim == 2:
                 nn.init.normal_(parameter, 0, 0.02)
 
-    def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> logits (B, T, V) of the selected network."""
         d = self.selected.d_model
         x = self.words.weight[:, :d][tokens] + self.places.weight[:, :d]
         for part, heads, f in zip(self.layers, self.selected.n_head, self.selected.d_inner, strict=False):
@@ -99,8 +101,7 @@ class Sized(nn.Module):
                 F.linear(_norm(x, part["norm2"]), part["up"].weight[:f, :d], part["up"].bias[:f]), approximate="tanh"
             )
             x = x + F.linear(y, part["down"].weight[:d, :f], part["down"].bias[:d])
-        logits = F.linear(_norm(x, self.norm), self.words.weight[:, :d])
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        return F.linear(_norm(x, self.norm), self.words.weight[:, :d])
 
 
 def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
@@ -137,131 +138,136 @@ def select(model: Any, arch: Architecture) -> None:
     )
 
 
-def steps(
-    tokens: Tensor, targets: Tensor, sampling: Sampling, with_hf: bool, with_whittle: bool
-) -> dict[str, Callable[[int], None]]:
-    plain, sized = models.build(FULL).train(), Sized()
+def contestant(name: str) -> Step:
+    """Its step, on the same tokens and networks for all."""
+    text = torch.randint(WORDS, (BATCH, LENGTH + 1), generator=torch.Generator().manual_seed(0))
+    tokens, targets = text[:, :-1].contiguous(), text[:, 1:].contiguous()
+    backward: Callable[[int], None]
+    if name == "plain":
+        model, backward = plain(tokens, targets)
+    elif name == "plain hf":
+        model, backward = plain_hf(tokens, targets)
+    elif name == "by state":
+        model = Sized()
+        backward = selected(model, lambda arch: setattr(model, "selected", arch), tokens, targets)
+    elif name == "whittle":
+        model = whittle()
+        backward = selected(model, functools.partial(select, model), tokens, targets)
+    else:
+        model, backward = sandwich(tokens, targets, name)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+
+    def step(turn: int) -> None:
+        backward(turn)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+Contestant = tuple[nn.Module, Callable[[int], None]]
+
+
+def by_rows(model: nn.Module, size: int, work: Callable[[Any, slice, int], None]) -> Callable[[int], None]:
+    """Work on each thread's rows of `size`, as the trainer does."""
+    replicas = Replicas(model, parts(model, size))
+    rows = slices(size, len(replicas))
+    return lambda turn: (replicas.run(lambda net, i: work(net, rows[i], turn)), None)[1]
+
+
+def plain(tokens: Tensor, targets: Tensor) -> Contestant:
+    model = models.build(FULL).train()
+
+    def work(net: Any, rows: slice, turn: int) -> None:
+        (net.loss(tokens[rows], targets[rows]) * len(tokens[rows]) / BATCH).backward()
+
+    return model, by_rows(model, BATCH, work)
+
+
+def plain_hf(tokens: Tensor, targets: Tensor) -> Contestant:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        n_embd=512, n_layer=6, n_head=8, vocab_size=WORDS, n_positions=LENGTH, resid_pdrop=0, embd_pdrop=0,
+        attn_pdrop=0, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config).train()
+    labels = torch.cat([tokens[:, :1], targets], 1)[:, :LENGTH]
+    return model, lambda turn: model(tokens, labels=labels).loss.backward()
+
+
+def selected(model: Any, select: Callable[[Architecture], None], tokens: Tensor, targets: Tensor) -> Any:
+    """The sandwich of a model that is told the network before each forward."""
+
+    def backward(turn: int) -> None:
+        for arch in SAMPLING.step(turn, 0):
+            select(arch)
+            F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten()).backward()
+
+    return backward
+
+
+def lesson(tokens: Tensor, targets: Tensor, weight: float, model: Any) -> Tensor:
+    loss: Tensor = model.loss(tokens, targets) * weight
+    return loss
+
+
+def sandwich(tokens: Tensor, targets: Tensor, name: str) -> Contestant:
     supernet = Supernet(models.build(FULL)).train()
-    replicas = Replicas(supernet, parts(supernet, BATCH))
+    networks = 1 if name == "sandwich" else SAMPLING.networks
+    texts = list(zip(tokens.chunk(networks), targets.chunk(networks), strict=True))
 
     @functools.cache
     def end(net: Supernet, arch: Architecture) -> SubNetwork:
         """A network that every step has, made once."""
         return net.at(arch)
 
-    def part(net: Supernet, arch: Architecture) -> SubNetwork:
-        return end(net, arch) if arch in sampling.extremes else net.at(arch)
+    def work(net: Supernet, rows: slice, turn: int) -> None:
+        for place, arch in enumerate(SAMPLING.step(turn, 0)):
+            read, wanted = (part[rows] for part in texts[place % networks])
+            weight = len(read) / len(texts[0][0]) / SAMPLING.networks
+            part = end(net, arch) if arch in SAMPLING.extremes else net.at(arch)
+            net.accumulate(part, functools.partial(lesson, read, wanted, weight))
 
-    optimizers: dict[str, torch.optim.Optimizer] = {}
-
-    def optimised(name: str, model: nn.Module, backward: Callable[[int], None]) -> Callable[[int], None]:
-        optimizers[name] = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-
-        def step(index: int) -> None:
-            backward(index)
-            optimizers[name].step()
-            optimizers[name].zero_grad(set_to_none=True)
-
-        return step
-
-    def by_operations(index: int) -> None:
-        for arch in sampling.step(index, 0):
-            supernet.accumulate(part(supernet, arch), lambda model: model.loss(tokens, targets))
-
-    def sandwich(index: int, divided: bool = False) -> None:
-        archs = sampling.step(index, 0)
-        shares = len(archs) if divided else 1
-        rows = slices(BATCH // shares, len(replicas))
-        texts = list(zip(tokens.chunk(shares), targets.chunk(shares), strict=True))
-
-        def work(net: Supernet, i: int) -> None:
-            for place, arch in enumerate(archs):
-                read, wanted = (text[rows[i]] for text in texts[place % shares])
-                net.accumulate(part(net, arch), lambda model, read=read, wanted=wanted: model.loss(read, wanted))
-
-        replicas.run(work)
-
-    def by_state(index: int) -> None:
-        for arch in sampling.step(index, 0):
-            sized.selected = arch
-            sized.loss(tokens, targets).backward()
-
-    found = {
-        "plain": optimised("plain", plain, lambda _: plain.loss(tokens, targets).backward()),
-        "sandwich": optimised("sandwich", supernet, sandwich),
-        "threads": optimised("threads", supernet, by_operations),
-        "divided": optimised("divided", supernet, functools.partial(sandwich, divided=True)),
-        "by state": optimised("by state", sized, by_state),
-    }
-    if with_whittle:
-        other = whittle()
-
-        def by_whittle(index: int) -> None:
-            for arch in sampling.step(index, 0):
-                select(other, arch)
-                F.cross_entropy(other(tokens).flatten(0, 1), targets.flatten()).backward()
-
-        found["whittle"] = optimised("whittle", other, by_whittle)
-    if with_hf:
-        from transformers import GPT2Config, GPT2LMHeadModel
-
-        config = GPT2Config(
-            n_embd=512, n_layer=6, n_head=8, vocab_size=WORDS, n_positions=LENGTH, resid_pdrop=0, embd_pdrop=0,
-            attn_pdrop=0, bos_token_id=0, eos_token_id=0,
-        )  # fmt: skip
-        theirs = GPT2LMHeadModel(config).train()
-        labels = torch.cat([tokens[:, :1], targets], 1)[:, :LENGTH]
-        found["plain hf"] = optimised("plain hf", theirs, lambda _: theirs(tokens, labels=labels).loss.backward())
-    return found
+    return supernet, by_rows(supernet, BATCH // networks, work)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: processor time, for busy machines")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--hf", action="store_true", help="also Hugging Face's GPT-2")
     parser.add_argument("--whittle", action="store_true", help="also whittle's sandwich")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     given = parser.parse_args()
-    clock = CLOCKS[given.clock]
-    stream = torch.Generator().manual_seed(0)
-    text = torch.randint(WORDS, (BATCH, LENGTH + 1), generator=stream)
-    sampling = Sampling(spaces.from_dict(SPACE), "sandwich", 4)
-    timed = steps(text[:, :-1].contiguous(), text[:, 1:].contiguous(), sampling, given.hf, given.whittle)
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
-    for index in range(given.rounds + 1):
-        for name, step in timed.items():
-            started = clock()
-            step(index)
-            if index:
-                seconds[name].append(clock() - started)
+    names = ["plain", "divided", "sandwich", "by state"]
+    names += ["whittle"] * given.whittle + ["plain hf"] * given.hf
+    seconds = race(contestant, names, given.rounds, given.threads)
     found = {
         name: {
             "tokens_per_second": BATCH * LENGTH / statistics.median(times),
-            **{
-                f"over_{base.replace(' ', '_')}": statistics.median(b / t for b, t in zip(others, times, strict=True))
-                for base, others in seconds.items()
-            },
+            **{f"over_{base.replace(' ', '_')}": quartiles(times, others) for base, others in seconds.items()},
         }
         for name, times in seconds.items()
     }
-    work = [sum(map(int, costs.flops(sampling.step(i + 1, 0), seq_len=LENGTH))) for i in range(given.rounds)]
+    turns = range(WARM_UP, WARM_UP + given.rounds)
+    work = [sum(map(int, costs.flops(SAMPLING.step(turn, 0), seq_len=LENGTH))) for turn in turns]
     ratio = statistics.median(work) / costs.flops(FULL, seq_len=LENGTH)
     report = {
         "operations_over_plain": ratio,
-        "threads": torch.get_num_threads(),
+        "threads": given.threads,
         "rounds": given.rounds,
-        "clock": given.clock,
         "steps": found,
         "seconds": seconds,
     }
     if given.out:
         write_json(given.out, report)
-    print(
-        json.dumps(
-            {name: {key: round(value, 3) for key, value in row.items()} for name, row in found.items()}, indent=1
-        )
-    )
+    table = Table("contestant", "tokens/s", *(f"over {base}" for base in seconds))
+    for name, row in found.items():
+        ratios = [row[f"over_{base.replace(' ', '_')}"] for base in seconds]
+        cells = [f"{middle:.2f} ({low:.2f}-{high:.2f})" for low, middle, high in ratios]
+        table.add_row(name, f"{row['tokens_per_second']:,.0f}", *cells)
+    Console(width=max(120, Console().width)).print(table)
 
 
 if __name__ == "__main__":

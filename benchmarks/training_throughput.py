@@ -1,9 +1,10 @@
 """Tokens a second of one training step, side by side with Hugging Face's GPT-2 of the same shape, in one run.
 
-A step is forward, loss, backward and fused AdamW, in float32, with dropout off. The contestants take turns within each
-round, in an order that rotates, so what disturbs the machine meets all of them; a ratio is taken within a round.
+A step is forward, loss, backward and fused AdamW, in float32, with dropout off. The contestants take turns, each in a
+process of its own.
 
     python benchmarks/training_throughput.py [--rounds 12] [--threads 2] [--json]
+    python benchmarks/training_throughput.py --brief --rounds 50
     python benchmarks/training_throughput.py --layers 2 --width 128 --heads 2 --vocabulary 256 --length 64 --rounds 100
 
 Hugging Face's GPT-2 runs with its default activation (gelu_new, several kernels) and with the fused tanh GELU, which
@@ -18,19 +19,21 @@ import argparse
 import json
 import os
 import statistics
-import time
 from collections.abc import Callable
 from unittest import mock
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from turns import Step, quartiles, race
 
 import tradewind as tw
 from tradewind.training.evaluation import TokenLoss
 from tradewind.training.threads import Replicas, parts, slices
 
 OURS, OPERATIONS, MODULES = "tradewind", "tradewind, threads share operations", "and blocks as modules"
+FUSED = "hugging face, fused GELU"
+ACTIVATIONS = {FUSED: "gelu_pytorch_tanh", "hugging face": "gelu_new"}
 
 
 def hugging_face(arch: tw.core.GPT2, activation: str) -> torch.nn.Module:
@@ -54,12 +57,12 @@ def hugging_face(arch: tw.core.GPT2, activation: str) -> torch.nn.Module:
     return GPT2LMHeadModel(config)
 
 
-def stepper(model: torch.nn.Module, backward: Callable[[], torch.Tensor]) -> Callable[[], float]:
-    """One training step as a function of nothing; gives the loss."""
+def stepper(model: torch.nn.Module, backward: Callable[[], torch.Tensor]) -> Step:
+    """One training step; gives the loss."""
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
 
-    def step() -> float:
+    def step(turn: int) -> float:
         value = backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -91,43 +94,28 @@ def by_rows(model: torch.nn.Module, inputs: torch.Tensor, targets: torch.Tensor)
     return lambda: torch.stack(replicas.run(work)).sum()
 
 
-def contestants(arch: tw.core.GPT2, batch: int, length: int) -> dict[str, Callable[[], float]]:
+def contestant(name: str, arch: tw.core.GPT2, batch: int, length: int) -> Step:
+    """Its step, on the same tokens for all."""
     tokens = torch.randint(arch.vocab_size, (batch, length + 1), generator=torch.Generator().manual_seed(0))
     inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
-    model = tw.models.build(arch)
-    steps = {OURS: stepper(model, by_rows(model, inputs, targets))}
-    for name, activation in (("hugging face", "gelu_new"), ("hugging face, fused GELU", "gelu_pytorch_tanh")):
-        other = hugging_face(arch, activation)
-        steps[name] = stepper(other, on_all_threads(lambda other=other: other(input_ids=inputs, labels=inputs).loss))
-    with_modules = mock.patch("tradewind.models.fused.usable", new=mock.Mock(return_value=False))
-    same = tw.models.build(arch)
-    steps[OPERATIONS] = stepper(same, on_all_threads(lambda: same.loss(inputs, targets)))
-    steps[MODULES] = with_modules(steps[OPERATIONS])
-    sizes = {sum(p.numel() for p in m.parameters()) for m in (model, other)}
-    assert len(sizes) == 1, f"unlike networks: {sizes}"
-    return steps
-
-
-def race(steps: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contestant's steps, one a round, after two rounds of warm-up."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    names = list(steps)
-    for turn in range(-2, rounds):
-        for place in range(len(names)):
-            name = names[(place + turn) % len(names)]
-            started = time.perf_counter()
-            steps[name]()
-            if turn >= 0:
-                times[name].append(time.perf_counter() - started)
-    return times
+    if name in ACTIVATIONS:
+        theirs = hugging_face(arch, ACTIVATIONS[name])
+        assert sum(p.numel() for p in theirs.parameters()) == tw.costs.params(arch), "networks of other sizes"
+        return stepper(theirs, on_all_threads(lambda: theirs(input_ids=inputs, labels=inputs).loss))
+    ours = tw.models.build(arch)
+    if name == OURS:
+        return stepper(ours, by_rows(ours, inputs, targets))
+    step = stepper(ours, on_all_threads(lambda: ours.loss(inputs, targets)))
+    if name == MODULES:
+        return mock.patch("tradewind.models.fused.usable", new=mock.Mock(return_value=False))(step)
+    return step
 
 
 def summary(times: dict[str, list[float]], tokens: int) -> dict[str, dict[str, float]]:
     """Median tokens a second, and the quartiles over rounds of our speed relative to each contestant's."""
     found = {}
     for name, seconds in times.items():
-        ratios = [theirs / mine for theirs, mine in zip(seconds, times[OURS], strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
+        low, middle, high = quartiles(times[OURS], seconds)
         found[name] = {
             "tokens_per_second": tokens / statistics.median(seconds),
             "best_tokens_per_second": tokens / min(seconds),
@@ -148,12 +136,13 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, default=8192)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--length", type=int, default=256)
+    parser.add_argument("--brief", action="store_true", help="only our step and Hugging Face's with the fused GELU")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     layers = {"n_head": (options.heads,) * options.layers, "d_inner": (4 * options.width,) * options.layers}
     arch = tw.core.GPT2(d_model=options.width, vocab_size=options.vocabulary, context=1024, **layers)
-    times = race(contestants(arch, options.batch, options.length), options.rounds)
+    names = [OURS, FUSED] if options.brief else [OURS, *ACTIVATIONS, OPERATIONS, MODULES]
+    times = race(contestant, names, options.rounds, options.threads, arch, options.batch, options.length)
     found = summary(times, options.batch * options.length)
     if options.json:
         facts = {"torch": torch.__version__, "arch": arch.to_dict()} | vars(options)

@@ -1,0 +1,61 @@
+"""Steps of several contestants, timed in turn: each is a process that waits while the others compute.
+
+What disturbs the machine for a while meets all of them, and none finds memory or caches as another left them. The order
+is drawn anew for each round; a ratio is taken within a round.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import statistics
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+
+Step = Callable[[int], Any]
+WARM_UP = 2
+
+
+def race(
+    build: Callable[..., Step], names: list[str], rounds: int, threads: int, *arguments: Any
+) -> dict[str, list[float]]:
+    """Seconds of ``build(name, *arguments)(turn)`` for each name, one a round, after `WARM_UP` that do not count."""
+    spawn, ends = multiprocessing.get_context("spawn"), {}
+    for name in names:
+        ends[name], other = spawn.Pipe()
+        spawn.Process(target=_contestant, args=(other, threads, build, name, *arguments), daemon=True).start()
+        ends[name].recv()
+    times: dict[str, list[float]] = {name: [] for name in names}
+    order, turns = random.Random(0), list(names)
+    for _ in range(rounds):
+        order.shuffle(turns)
+        for name in turns:
+            ends[name].send(True)
+            times[name].append(ends[name].recv())
+    for end in ends.values():
+        end.send(False)
+    return times
+
+
+def _contestant(orders: Connection, threads: int, build: Callable[..., Step], *arguments: Any) -> None:
+    torch.set_num_threads(threads)
+    step = build(*arguments)
+    turn = 0
+    for turn in range(WARM_UP):
+        step(turn)
+    orders.send(None)
+    while orders.recv():
+        turn += 1
+        started = time.perf_counter()
+        step(turn)
+        orders.send(time.perf_counter() - started)
+
+
+def quartiles(seconds: list[float], others: list[float]) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile over rounds of how many times as fast the first is as the other."""
+    low, middle, high = statistics.quantiles((b / a for a, b in zip(seconds, others, strict=True)), n=4)
+    return low, middle, high
