@@ -5,7 +5,7 @@ batch, one that divides it among them (four times the steps, for a quarter of th
 times as large and divided (the same steps), and one random network a step. Architectures are trained alone for a fixed
 number of steps. Everything is kept in the folder as it is made, so the same command goes on after a stop.
 
-    python benchmarks/supernet_hwgpt.py --out runs/supernet-hwgpt --results results/2026-11-22-supernet
+    python benchmarks/supernet_hwgpt.py --out runs/supernet-hwgpt --results results/2026-11-23-supernet
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def main() -> None:
     for name, examination in examinations.items():
         rows = examine(examination, archs, given.out / f"{name}.jsonl")
         inherited[name] = [row["loss"] for row in rows]
-    first = examinations["sandwich-0"]
+    first = examinations["divided-0"]
     alone: dict[str, list[float]] = {}
     for seed in (0, 1):
         some = archs if seed == 0 else again_of(archs, given.again)
@@ -129,7 +129,7 @@ def main() -> None:
             print(f"alone {seed} {arch.id} {costs.params(arch):,} {loss:.4f}", flush=True)
     members = spread(space, given.members, 0)
     scored = examine(
-        Examination(nets["sandwich-0"], text, **WINDOWS | {"batches": 8}), members, given.out / "many.jsonl"
+        Examination(nets["divided-0"], text, **WINDOWS | {"batches": 8}), members, given.out / "members.jsonl"
     )
     write(given, space, text, archs, facts, inherited, alone, scored)
 
@@ -211,8 +211,11 @@ def draw(table: dict[str, Any], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    for name, losses in table["inherited"].items():
-        left.scatter(table["alone"]["alone-0"], losses, s=18, label=name, marker="o" if "sand" in name else "x")
+    for color, kind in zip(("tab:orange", "tab:blue", "tab:cyan", "tab:green"), KINDS, strict=True):
+        for name, losses in table["inherited"].items():
+            if name.rpartition("-")[0] == kind:
+                label = kind if name.endswith("-0") else None
+                left.scatter(table["alone"]["alone-0"], losses, s=12, label=label, color=color)
     ends = [min(table["alone"]["alone-0"]), max(table["alone"]["alone-0"])]
     left.plot(ends, ends, lw=0.8, color="grey")
     left.set(xlabel="trained alone, nats per byte", ylabel="inherited, nats per byte", title="inherited against alone")
@@ -222,7 +225,7 @@ def draw(table: dict[str, Any], path: Path) -> None:
     right.plot(*zip(*frontier(points), strict=True), color="darkblue", marker="o", ms=3, lw=1, label="frontier")
     alone = [(a["params"], math.exp(x)) for a, x in zip(table["architectures"], table["alone"]["alone-0"], strict=True)]
     right.scatter(*zip(*alone, strict=True), s=18, marker="^", color="darkorange", label="trained alone")
-    right.set(xlabel="parameters", ylabel="perplexity per byte", title="the space in the sandwich's weights")
+    right.set(xlabel="parameters", ylabel="perplexity per byte", title="the space in the divided sandwich's weights")
     right.legend(fontsize=8)
     figure.savefig(path, dpi=110)
 
