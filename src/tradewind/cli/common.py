@@ -36,7 +36,7 @@ ConstantOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:N or a calibrated device (name or file).")]
-ThreadsOption = Annotated[int, typer.Option("--threads", help="Threads of the measured model.", min=1)]
+ThreadsOption = Annotated[int, typer.Option("--threads", help="Threads that the model computes on.", min=1)]
 MemoryLimitOption = Annotated[float | None, typer.Option("--memory-limit", help="MB a candidate may take.")]
 
 

@@ -67,8 +67,8 @@ class SupernetTrainer(Trainer):
         rows = recipe.batch_size // recipe.accumulation
         if not whole_batch and rows < sampling.networks:
             raise UsageError(
-                f"{rows} sequences cannot be divided among {sampling.networks} networks; make the batch larger, or let "
-                "every network read the whole batch"
+                f"{rows} sequences cannot be divided among {sampling.networks} networks; make batch_size larger, or "
+                "let every network read the whole batch (whole_batch)"
             )
         if parallel.here().size > 1:
             raise UsageError("a supernet is trained by one process; start it without torchrun")
