@@ -41,7 +41,7 @@ class Trainer:
     With a folder `out` it keeps ``run.json`` (what is trained), ``metrics.jsonl`` and ``checkpoint.safetensors``, every
     `checkpoint_every` steps and where `run` ends; a Trainer made again in the same folder goes on from there. It
     evaluates every `evaluate_every` steps (0: only after the last) on `batches` validation batches. `compiled` runs
-    the loss through torch.compile. Under torchrun the model is spread by `strategy`, ``ddp`` or ``fsdp``; on the CPU and
+    the loss through torch.compile. Under torchrun the model is spread by `strategy`, ``ddp`` or ``fsdp``; on the CPU
     without dropout, the rows of a batch over torch's threads (`tradewind.training.threads`).
 
     The model's device is used; its dropout layers are set to the recipe's. Raises `UsageError` where model and text do
