@@ -172,7 +172,11 @@ def by_rows(model: nn.Module, size: int, work: Callable[[Any, slice, int], None]
     """Work on each thread's rows of `size`, as the trainer does."""
     replicas = Replicas(model, parts(model, size))
     rows = slices(size, len(replicas))
-    return lambda turn: (replicas.run(lambda net, i: work(net, rows[i], turn)), None)[1]
+
+    def backward(turn: int) -> None:
+        replicas.run(lambda net, i: work(net, rows[i], turn))
+
+    return backward
 
 
 def plain(tokens: Tensor, targets: Tensor) -> Contestant:

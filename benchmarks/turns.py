@@ -6,6 +6,8 @@ is drawn anew for each round; a ratio is taken within a round.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import multiprocessing
 import random
 import statistics
@@ -23,33 +25,48 @@ WARM_UP = 2
 def race(
     build: Callable[..., Step], names: list[str], rounds: int, threads: int, *arguments: Any
 ) -> dict[str, list[float]]:
-    """Seconds of ``build(name, *arguments)(turn)`` for each name, one a round, after `WARM_UP` that do not count."""
-    spawn, ends = multiprocessing.get_context("spawn"), {}
-    for name in names:
-        ends[name], other = spawn.Pipe()
-        spawn.Process(target=_contestant, args=(other, threads, build, name, *arguments), daemon=True).start()
-        ends[name].recv()
+    """Seconds of ``build(name, *arguments)(turn)`` for each name, one a round, after `WARM_UP` that do not count.
+
+    Ends the program where a contestant fails; that one has told why.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    ends: dict[str, Connection] = {}
     times: dict[str, list[float]] = {name: [] for name in names}
     order, turns = random.Random(0), list(names)
-    for _ in range(rounds):
-        order.shuffle(turns)
-        for name in turns:
-            ends[name].send(True)
-            times[name].append(ends[name].recv())
-    for end in ends.values():
-        end.send(False)
+    try:
+        for name in names:
+            ends[name], other = spawn.Pipe()
+            spawn.Process(target=_contestant, args=(other, threads, build, name, *arguments), daemon=True).start()
+            other.close()  # so that the end of the process ends the wait for it
+            _answer(name, ends[name])
+        for _ in range(rounds):
+            order.shuffle(turns)
+            for name in turns:
+                ends[name].send(True)
+                times[name].append(_answer(name, ends[name]))
+    finally:
+        for end in ends.values():
+            with contextlib.suppress(OSError):  # one that failed is gone
+                end.send(False)
     return times
+
+
+def _answer(name: str, end: Connection) -> Any:
+    try:
+        return end.recv()
+    except EOFError:
+        raise SystemExit(f"the contestant {name!r} failed, as told above; leave it out, or mend it") from None
 
 
 def _contestant(orders: Connection, threads: int, build: Callable[..., Step], *arguments: Any) -> None:
     torch.set_num_threads(threads)
     step = build(*arguments)
-    turn = 0
     for turn in range(WARM_UP):
         step(turn)
     orders.send(None)
-    while orders.recv():
-        turn += 1
+    for turn in itertools.count(WARM_UP):
+        if not orders.recv():
+            return
         started = time.perf_counter()
         step(turn)
         orders.send(time.perf_counter() - started)

@@ -101,6 +101,13 @@ def test_two_threads_train_as_one_does(
     assert found[2] == pytest.approx(found[1], rel=1e-3)
 
 
+def test_what_the_networks_read_belongs_to_the_run(space: ArchitectureSpace, text: TokenData, tmp_path: Path) -> None:
+    net = Supernet(models.build(covering(space), seed=1))
+    SupernetTrainer(net, text, RECIPE, Sampling(space), tmp_path).run(until=1)
+    with pytest.raises(UsageError, match="its whole_batch"):
+        SupernetTrainer(net, text, RECIPE, Sampling(space), tmp_path, whole_batch=True)
+
+
 def test_distillation_is_from_the_largest(supernet: Supernet, space: ArchitectureSpace, text: TokenData) -> None:
     """The gradient of the smallest is that of the cross-entropy with the largest's probabilities."""
     recipe = Recipe(steps=1, batch_size=4, length=16, learning_rate=1e-3, clip=0.0, weight_decay=0.0)
