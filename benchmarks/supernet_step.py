@@ -30,7 +30,7 @@ import functools
 import statistics
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -138,57 +138,59 @@ def select(model: Any, arch: Architecture) -> None:
     )
 
 
+class Learner(NamedTuple):
+    """A model, the gradients of a step on (B, T) tokens and targets, and one network's loss on others."""
+
+    model: nn.Module
+    backward: Callable[[int, Tensor, Tensor], None]
+    loss: Callable[[Architecture, Tensor, Tensor], Tensor]
+
+
+def learner(name: str) -> Learner:
+    """The contestant of a name, see above."""
+    if name == "plain":
+        return plain()
+    if name == "plain hf":
+        return plain_hf()
+    if name == "by state":
+        sized = Sized()
+        return selected(sized, lambda arch: setattr(sized, "selected", arch))
+    if name == "whittle":
+        model = whittle()
+        return selected(model, functools.partial(select, model))
+    return sandwich(SAMPLING.networks if name == "divided" else 1)
+
+
 def contestant(name: str) -> Step:
     """Its step, on the same tokens and networks for all."""
     text = torch.randint(WORDS, (BATCH, LENGTH + 1), generator=torch.Generator().manual_seed(0))
     tokens, targets = text[:, :-1].contiguous(), text[:, 1:].contiguous()
-    backward: Callable[[int], None]
-    if name == "plain":
-        model, backward = plain(tokens, targets)
-    elif name == "plain hf":
-        model, backward = plain_hf(tokens, targets)
-    elif name == "by state":
-        model = Sized()
-        backward = selected(model, lambda arch: setattr(model, "selected", arch), tokens, targets)
-    elif name == "whittle":
-        model = whittle()
-        backward = selected(model, functools.partial(select, model), tokens, targets)
-    else:
-        model, backward = sandwich(tokens, targets, name)
+    model, backward, _ = learner(name)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
 
     def step(turn: int) -> None:
-        backward(turn)
+        backward(turn, tokens, targets)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
     return step
 
 
-Contestant = tuple[nn.Module, Callable[[int], None]]
-
-
-def by_rows(model: nn.Module, size: int, work: Callable[[Any, slice, int], None]) -> Callable[[int], None]:
-    """Work on each thread's rows of `size`, as the trainer does."""
-    replicas = Replicas(model, parts(model, size))
-    rows = slices(size, len(replicas))
-
-    def backward(turn: int) -> None:
-        replicas.run(lambda net, i: work(net, rows[i], turn))
-
-    return backward
-
-
-def plain(tokens: Tensor, targets: Tensor) -> Contestant:
+def plain() -> Learner:
     model = models.build(FULL).train()
+    replicas = Replicas(model, parts(model, BATCH))
+    rows = slices(BATCH, len(replicas))
 
-    def work(net: Any, rows: slice, turn: int) -> None:
-        (net.loss(tokens[rows], targets[rows]) * len(tokens[rows]) / BATCH).backward()
+    def backward(turn: int, tokens: Tensor, targets: Tensor) -> None:
+        def work(net: Any, i: int) -> None:
+            (net.loss(tokens[rows[i]], targets[rows[i]]) * len(tokens[rows[i]]) / BATCH).backward()
 
-    return model, by_rows(model, BATCH, work)
+        replicas.run(work)
+
+    return Learner(model, backward, lambda arch, tokens, targets: model.loss(tokens, targets))
 
 
-def plain_hf(tokens: Tensor, targets: Tensor) -> Contestant:
+def plain_hf() -> Learner:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
@@ -196,19 +198,26 @@ def plain_hf(tokens: Tensor, targets: Tensor) -> Contestant:
         attn_pdrop=0, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     model = GPT2LMHeadModel(config).train()
-    labels = torch.cat([tokens[:, :1], targets], 1)[:, :LENGTH]
-    return model, lambda turn: model(tokens, labels=labels).loss.backward()
+
+    def loss(arch: Architecture, tokens: Tensor, targets: Tensor) -> Tensor:
+        found: Tensor = model(tokens, labels=torch.cat([tokens[:, :1], targets], 1)[:, :LENGTH]).loss
+        return found
+
+    return Learner(model, lambda turn, tokens, targets: loss(FULL, tokens, targets).backward(), loss)
 
 
-def selected(model: Any, select: Callable[[Architecture], None], tokens: Tensor, targets: Tensor) -> Any:
+def selected(model: Any, select: Callable[[Architecture], None]) -> Learner:
     """The sandwich of a model that is told the network before each forward."""
 
-    def backward(turn: int) -> None:
-        for arch in SAMPLING.step(turn, 0):
-            select(arch)
-            F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten()).backward()
+    def loss(arch: Architecture, tokens: Tensor, targets: Tensor) -> Tensor:
+        select(arch)
+        return F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())
 
-    return backward
+    def backward(turn: int, tokens: Tensor, targets: Tensor) -> None:
+        for arch in SAMPLING.step(turn, 0):
+            (loss(arch, tokens, targets) / SAMPLING.networks).backward()
+
+    return Learner(model, backward, loss)
 
 
 def lesson(tokens: Tensor, targets: Tensor, weight: float, model: Any) -> Tensor:
@@ -216,24 +225,35 @@ def lesson(tokens: Tensor, targets: Tensor, weight: float, model: Any) -> Tensor
     return loss
 
 
-def sandwich(tokens: Tensor, targets: Tensor, name: str) -> Contestant:
+def sandwich(texts: int) -> Learner:
+    """Ours, whose networks read the batch's `texts` parts in turn."""
     supernet = Supernet(models.build(FULL)).train()
-    networks = 1 if name == "sandwich" else SAMPLING.networks
-    texts = list(zip(tokens.chunk(networks), targets.chunk(networks), strict=True))
+    replicas = Replicas(supernet, parts(supernet, BATCH // texts))
+    rows = slices(BATCH // texts, len(replicas))
 
     @functools.cache
     def end(net: Supernet, arch: Architecture) -> SubNetwork:
         """A network that every step has, made once."""
         return net.at(arch)
 
-    def work(net: Supernet, rows: slice, turn: int) -> None:
-        for place, arch in enumerate(SAMPLING.step(turn, 0)):
-            read, wanted = (part[rows] for part in texts[place % networks])
-            weight = len(read) / len(texts[0][0]) / SAMPLING.networks
-            part = end(net, arch) if arch in SAMPLING.extremes else net.at(arch)
-            net.accumulate(part, functools.partial(lesson, read, wanted, weight))
+    def backward(turn: int, tokens: Tensor, targets: Tensor) -> None:
+        chunks = list(zip(tokens.chunk(texts), targets.chunk(texts), strict=True))
 
-    return supernet, by_rows(supernet, BATCH // networks, work)
+        def work(net: Supernet, i: int) -> None:
+            for place, arch in enumerate(SAMPLING.step(turn, 0)):
+                read, wanted = (part[rows[i]] for part in chunks[place % texts])
+                weight = len(read) / len(chunks[0][0]) / SAMPLING.networks
+                part = end(net, arch) if arch in SAMPLING.extremes else net.at(arch)
+                net.accumulate(part, functools.partial(lesson, read, wanted, weight))
+
+        replicas.run(work)
+
+    def loss(arch: Architecture, tokens: Tensor, targets: Tensor) -> Tensor:
+        part = supernet.at(arch)
+        found: Tensor = part.with_weights(part.weights()).loss(tokens, targets)
+        return found
+
+    return Learner(supernet, backward, loss)
 
 
 def main() -> None:

@@ -23,11 +23,19 @@ WARM_UP = 2
 
 
 def race(
-    build: Callable[..., Step], names: list[str], rounds: int, threads: int, *arguments: Any
+    build: Callable[..., Step],
+    names: list[str],
+    rounds: int,
+    threads: int,
+    *arguments: Any,
+    every: int = 0,
+    report: Callable[[str, int, float, Any], None] = lambda *_: None,
 ) -> dict[str, list[float]]:
     """Seconds of ``build(name, *arguments)(turn)`` for each name, one a round, after `WARM_UP` that do not count.
 
-    Ends the program where a contestant fails; that one has told why.
+    Every `every` rounds (0: never) what a contestant's ``exam()`` finds, off the clock, is told to `report` with the
+    name, the rounds done and the seconds that they took. Ends the program where a contestant fails; that one has told
+    why.
     """
     spawn = multiprocessing.get_context("spawn")
     ends: dict[str, Connection] = {}
@@ -39,15 +47,19 @@ def race(
             spawn.Process(target=_contestant, args=(other, threads, build, name, *arguments), daemon=True).start()
             other.close()  # so that the end of the process ends the wait for it
             _answer(name, ends[name])
-        for _ in range(rounds):
+        for done in range(1, rounds + 1):
             order.shuffle(turns)
             for name in turns:
-                ends[name].send(True)
+                ends[name].send("step")
                 times[name].append(_answer(name, ends[name]))
+            if every and done % every == 0:
+                for name in names:
+                    ends[name].send("exam")
+                    report(name, done, sum(times[name]), _answer(name, ends[name]))
     finally:
         for end in ends.values():
             with contextlib.suppress(OSError):  # one that failed is gone
-                end.send(False)
+                end.send("end")
     return times
 
 
@@ -60,15 +72,17 @@ def _answer(name: str, end: Connection) -> Any:
 
 def _contestant(orders: Connection, threads: int, build: Callable[..., Step], *arguments: Any) -> None:
     torch.set_num_threads(threads)
-    step = build(*arguments)
+    step: Any = build(*arguments)
     for turn in range(WARM_UP):
         step(turn)
     orders.send(None)
-    for turn in itertools.count(WARM_UP):
-        if not orders.recv():
-            return
+    turns = itertools.count(WARM_UP)
+    while (order := orders.recv()) != "end":
+        if order == "exam":
+            orders.send(step.exam())
+            continue
         started = time.perf_counter()
-        step(turn)
+        step(next(turns))
         orders.send(time.perf_counter() - started)
 
 
