@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Modules are compiled when they are first imported: compiling all that the libraries bring takes a minute.
+INSTALL := $(PIP) install --no-compile --constraint constraints.txt --editable
 BUDGET ?= 48
 RUN ?= runs/demo
 WORKERS ?= 2
@@ -35,11 +37,11 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.base
-	$(PIP) install --constraint constraints.txt --editable '.[torch,plot]'
+	$(INSTALL) '.[torch,plot]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) '.[dev]'
 	touch $@ $(VENV)/.demo
 
 clean:

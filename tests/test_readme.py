@@ -25,7 +25,7 @@ def commands() -> list[str]:
 
 def small(command: str) -> list[str]:
     """The command with its budget cut down, so that the whole README runs in about a minute."""
-    cut = re.sub(r"--budget \d+", "--budget 3", command)
+    cut = re.sub(r"--measurements \d+", "--measurements 5", re.sub(r"--budget \d+", "--budget 3", command))
     return [sys.executable, "-m", *shlex.split(cut)]
 
 
