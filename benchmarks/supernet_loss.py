@@ -7,8 +7,12 @@ in turn in one run: one step of a whole batch a round, and of divided batches as
 much work. From time to time the mean validation loss of eight fixed networks is taken off the clock; losses over
 seconds are then compared: how many times as fast is the loss reached that another ends with?
 
-    OMP_NUM_THREADS=2 python benchmarks/supernet_loss.py --rounds 150 --out runs/supernet-loss.json \\
+    OMP_NUM_THREADS=2 python benchmarks/supernet_loss.py --rounds 150 --out runs/supernet-loss.json \
         divided@1e-3 sandwich@1e-3 whittle@1e-3
+
+The tables of finished runs again, and their curves side by side:
+
+    python benchmarks/supernet_loss.py --figure loss.png runs/supernet-loss-*.json
 
 For whittle see `supernet_step.py`.
 """
@@ -28,7 +32,7 @@ from torch import nn
 from turns import WARM_UP, race
 
 from tradewind import training
-from tradewind.core.files import write_json
+from tradewind.core.files import read_json, write_json
 from tradewind.training.optimizers import make_optimizer
 from tradewind.training.supernet import spread
 
@@ -94,15 +98,64 @@ def seconds_to(loss: float, curve: Curve) -> float | None:
     return None
 
 
+def faster(curves: dict[str, Curve]) -> dict[str, list[float | None]]:
+    """How many times as fast each contestant (rows) reaches the loss that each (columns) ends with; None for never."""
+    found = {}
+    for name, curve in curves.items():
+        times = [seconds_to(other[-1][2], curve) for other in curves.values()]
+        ends = [other[-1][1] for other in curves.values()]
+        found[name] = [None if own is None else end / own for own, end in zip(times, ends, strict=True)]
+    return found
+
+
+def show(curves: dict[str, Curve]) -> None:
+    """A table of one run."""
+    table = Table("contestant", "seconds", "loss", *(f"as fast to the loss of {name}" for name in curves))
+    for name, ratios in faster(curves).items():
+        _, seconds, loss = curves[name][-1]
+        cells = ["never" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+        table.add_row(name, f"{seconds:,.0f}", f"{loss:.3f}", *cells)
+    Console(width=max(140, Console().width)).print(table)
+
+
+def draw(runs: list[dict[str, Curve]], path: Path) -> None:
+    """Losses over seconds, runs side by side."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    size = (1 + 3.6 * len(runs), 3.8)
+    figure, places = plt.subplots(1, len(runs), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for axes, run in zip(places[0], runs, strict=True):
+        for name, curve in run.items():
+            _, seconds, losses = zip(*curve, strict=True)
+            axes.plot(seconds, losses, lw=1.2, marker="o", ms=2.5, label=name)
+        axes.set_xlabel("seconds of training")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    places[0][0].set_ylabel("mean validation loss of 8 networks, nats per token")
+    figure.savefig(path, dpi=110)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", help="divided, sandwich, whittle or 'by state', @ and a learning rate")
+    parser.add_argument("--figure", type=Path, help="PNG file to draw; the names are then those of finished runs")
     parser.add_argument("--rounds", type=int, default=150)
     parser.add_argument("--every", type=int, default=10, help="rounds between exams")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file, written anew after every exam")
+    parser.add_argument("--out", type=Path, help="JSON file, written anew after every exam")
     given = parser.parse_args()
+    if given.figure:
+        runs = [read_json(Path(name))["curves"] for name in given.names]
+        draw(runs, given.figure)
+        for run in runs:
+            show(run)
+        return
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
     training.prepare("stdlib", TOKENS)
     curves: dict[str, Curve] = {name: [] for name in given.names}
     exams: dict[str, list[list[float]]] = {name: [] for name in given.names}
@@ -112,16 +165,11 @@ def main() -> None:
         exams[name].append(losses)
         print(f"{name}: {done} rounds, {seconds:.0f} s, {curves[name][-1][2]:.4f}", flush=True)
         facts = {key: getattr(given, key) for key in ("rounds", "every", "seed", "threads")}
-        write_json(given.out, facts | {"curves": curves, "exams": exams})
+        if given.out:
+            write_json(given.out, facts | {"curves": curves, "exams": exams})
 
     race(Training, given.names, given.rounds, given.threads, given.rounds, given.seed, every=given.every, report=report)
-    table = Table("contestant", "seconds", "loss", *(f"as fast to the loss of {name}" for name in given.names))
-    for name, curve in curves.items():
-        times = [seconds_to(other[-1][2], curve) for other in curves.values()]
-        ends = [other[-1][1] for other in curves.values()]
-        cells = ["never" if own is None else f"{end / own:.2f}" for own, end in zip(times, ends, strict=True)]
-        table.add_row(name, f"{curve[-1][1]:,.0f}", f"{curve[-1][2]:.3f}", *cells)
-    Console(width=max(140, Console().width)).print(table)
+    show(curves)
 
 
 if __name__ == "__main__":
