@@ -134,7 +134,7 @@ def draw(runs: list[dict[str, Curve]], path: Path) -> None:
         axes.set_xlabel("seconds of training")
         axes.grid(alpha=0.3)
         axes.legend()
-    places[0][0].set_ylabel("mean validation loss of 8 networks, nats per token")
+    places[0][0].set_ylabel("mean loss of 8 networks, nats per token")
     figure.savefig(path, dpi=110)
 
 
