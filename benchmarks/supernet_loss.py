@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="PNG file to draw; the names are then those of finished runs")
     parser.add_argument("--rounds", type=int, default=150)
     parser.add_argument("--every", type=int, default=10, help="rounds between exams")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the batches, and of the first weights of whittle's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="JSON file, written anew after every exam")
     given = parser.parse_args()
