@@ -122,10 +122,11 @@ def _vocabulary(shapes: Shapes) -> tuple[Count, Count]:
     parts, clusters = embedding_components(shapes), _clusters(shapes)
     d, embed = scalar(shapes, "d_model"), scalar(shapes, "d_embed")
     projected = indicator(parts["embedding_projections"] > 0)
-    softmax = sum(
-        size * width + indicator(size > 0) * (projected * d * width + (embed if k else 0))
-        for k, (size, width) in enumerate(clusters)
-    )
+    softmax: Count = 0
+    for k, (size, width) in enumerate(clusters):
+        projection: Count = projected * d * width
+        beside: Count = projection + (embed if k else 0)
+        softmax = softmax + size * width + indicator(size > 0) * beside
     return parts["embedding_projections"], softmax
 
 
