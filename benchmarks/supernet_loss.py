@@ -20,6 +20,7 @@ For whittle see `supernet_step.py`.
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tradewind.core.files import read_json, write_json
 from tradewind.training.optimizers import make_optimizer
 from tradewind.training.supernet import spread
 
+KINDS = ("divided", "sandwich", "by state", "whittle")
 TOKENS = "bpe:8192"
 NETWORKS = 8
 """Networks whose mean loss is told, over all sizes, both ends among them."""
@@ -140,7 +142,7 @@ def draw(runs: list[dict[str, Curve]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="+", help="divided, sandwich, whittle or 'by state', @ and a learning rate")
+    parser.add_argument("names", nargs="+", help=f"one of {', '.join(KINDS)}, then @ and a learning rate")
     parser.add_argument("--figure", type=Path, help="PNG file to draw; the names are then those of finished runs")
     parser.add_argument("--rounds", type=int, default=150)
     parser.add_argument("--every", type=int, default=10, help="rounds between exams")
@@ -154,6 +156,9 @@ def main() -> None:
         for run in runs:
             show(run)
         return
+    for name in given.names:
+        if not re.fullmatch(rf"({'|'.join(KINDS)})@[0-9.]+(e-?[0-9]+)?", name):
+            parser.error(f"{name!r} is no contestant; give one of {', '.join(KINDS)}, @ and a rate, e.g. divided@1e-3")
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
     training.prepare("stdlib", TOKENS)

@@ -158,6 +158,8 @@ def learner(name: str) -> Learner:
     if name == "whittle":
         model = whittle()
         return selected(model, functools.partial(select, model))
+    if name not in ("divided", "sandwich"):
+        raise SystemExit(f"there is no contestant {name!r}; the names are told by --help")
     return sandwich(SAMPLING.networks if name == "divided" else 1)
 
 
