@@ -88,7 +88,7 @@ def test_a_detached_grandchild_is_killed(
 
 def test_memory_over_the_limit_is_seen_while_it_is_held(misbehaving: MakeWorker) -> None:
     """Less than what the system refuses, so only the host's watching can end it."""
-    reply = ask(misbehaving(), {"do": "allocate", "megabytes": 200, "pause": 0.004, "then": 3600}, megabytes=150)
+    reply = ask(misbehaving(), {"do": "allocate", "megabytes": 200, "then": 3600}, megabytes=150)
     assert reply["failed"].startswith("oom: ")
     assert "the limit is 150 MB" in reply["failed"]
     assert 150 < reply["peak_mb"] < 300
@@ -116,7 +116,7 @@ def test_an_absurd_allocation_is_refused_at_once(misbehaving: MakeWorker) -> Non
 
 
 def test_memory_within_the_limit_is_measured(misbehaving: MakeWorker) -> None:
-    order = {"do": "allocate", "megabytes": 100, "pause": 0.005, "with": "done"}
+    order = {"do": "allocate", "megabytes": 100, "then": 1.0, "with": "done"}
     reply = ask(misbehaving(), order, megabytes=300)
     assert reply["result"] == "done"
     assert 50 < reply["peak_mb"] < 115

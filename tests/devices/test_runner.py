@@ -52,7 +52,7 @@ def test_a_measurement_says_how_it_came_about(runner: Runner, misfit: Callable[.
         ({"do": "segfault"}, "crash: signal SIGSEGV"),
         ({"do": "raise"}, "error: ValueError: a bad candidate"),
         ({"do": "garbage"}, "protocol: "),
-        ({"do": "allocate", "megabytes": 4000, "pause": 0.004}, "oom: "),
+        ({"do": "allocate", "megabytes": 400, "then": 3600}, "oom: "),
         ({"do": "answer", "with": {}}, "protocol: readings: Field required"),
         ({"do": "answer", "with": [1]}, "protocol: answer: "),
         ({"do": "answer", "with": answer()}, "protocol: the answer has no reading of latency_ms"),

@@ -80,7 +80,7 @@ class TreeMemory:
 
     Pages of files (program code) are not counted. Of processes further down only pages of their own count, since a
     fork shares all others with its parent. Looking costs a walk over the process table, so the pause between looks is
-    kept long against the time a look takes.
+    kept long against the processor time of a look; that a look had to wait for the processor makes none longer.
     """
 
     def __init__(self, pid: int, pause: float = 0.1) -> None:
@@ -91,14 +91,14 @@ class TreeMemory:
 
     def look(self) -> float:
         """The memory now; `peak` keeps the largest seen."""
-        start = time.monotonic()
+        start = time.thread_time()
         total = -self._baseline
         with contextlib.suppress(psutil.Error):
             total += _anonymous(self._process)
             for process in self._process.children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     total += process.memory_full_info().uss
-        self.pause = max(self._least_pause, 30 * (time.monotonic() - start))
+        self.pause = max(self._least_pause, 30 * (time.thread_time() - start))
         self.peak = max(self.peak, total / 1e6)
         return total / 1e6
 
