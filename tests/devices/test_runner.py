@@ -86,12 +86,14 @@ def test_one_reading_can_fail_alone(runner: Runner, misfit: Callable[..., Any]) 
     assert found["peak_memory_mb"].reason == "error: ValueError: no"
 
 
-@pytest.mark.parametrize("value", [0.0, -1.5])
-def test_a_number_that_cannot_be_is_kept_as_invalid(runner: Runner, misfit: Callable[..., Any], value: float) -> None:
+@pytest.mark.parametrize(("value", "reason"), [(0.0, "zero: 0 ms"), (-1.5, "negative: -1.5 ms")])
+def test_a_number_that_cannot_be_is_kept_as_invalid(
+    runner: Runner, misfit: Callable[..., Any], value: float, reason: str
+) -> None:
     reply = answer(latency_ms={"value": value, "spread": 0.0})
     found = runner.measure(misfit(do="answer", **{"with": reply}), ["latency_ms"])["latency_ms"]
     assert (found.status, found.value) == ("invalid", None)
-    assert found.reason.startswith("negative: ")
+    assert found.reason.startswith(reason)
 
 
 def test_no_counter_no_energy(runner: Runner, misfit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +134,8 @@ def test_settings_are_checked() -> None:
         Runner("cpu", time_limit_s=0)
     with pytest.raises(UsageError, match="memory_limit_mb is -5"):
         Runner("cpu", memory_limit_mb=-5)
+    with pytest.raises(UsageError, match="memory_limit_mb is 0"):
+        Runner("cpu", memory_limit_mb=0)
     assert Runner("cpu").memory_limit_mb > 10
     assert Runner("cpu").timing == Timing(warm_up=1)
 

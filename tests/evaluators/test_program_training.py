@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tradewind.core import Evaluation, UsageError
+from tradewind.evaluators import program_training
 from tradewind.evaluators.program_training import Budget, ProgramTraining
 from tradewind.programs import Program, ProgramSpace, Sizes, fingerprint, primer, primer_ez, resolve, transformer
 from tradewind.training import Recipe, TokenData, prepare
@@ -182,3 +184,26 @@ def test_errors_teach(text: TokenData, options: dict[str, Any], message: str) ->
 def test_a_budget_has_a_known_unit() -> None:
     with pytest.raises(UsageError, match="unknown unit of a budget 'hours'"):
         Budget(unit="hours")
+
+
+def test_closing_begins_no_other_training(text: TokenData, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, killed, second = threading.Event(), threading.Event(), threading.Event()
+
+    def ask(job: Any) -> dict[str, Any]:
+        (second if begun.is_set() else begun).set()
+        killed.wait()
+        return {"failed": "crash: signal SIGKILL"}
+
+    def kill(pid: int) -> None:
+        killed.set()
+        second.wait(0.5)
+
+    monkeypatch.setattr(program_training.Worker, "pid", property(lambda worker: 1))
+    monkeypatch.setattr(program_training, "kill_tree", kill)
+    trained = evaluator(text, None)
+    trained._ask = ask
+    waiting = [trained.submit(program) for program in (transformer(), primer_ez())]
+    assert begun.wait(600)
+    trained.close()
+    assert not second.is_set()
+    assert [future.cancelled() for future in waiting] == [False, True]

@@ -85,7 +85,10 @@ def test_a_candidate_goes_on_from_where_it_was(
     assert len({m.value for m in values}) == 3
     evaluator.evaluate_at([arch], 3)
     assert steps == [1, 2, 6]  # known
-    assert not (tmp_path / arch.id / "run").exists()
+    assert not list(tmp_path.rglob("run"))
+    faster = RECIPE.replace(learning_rate=2e-2)
+    found = TrainingEvaluator(text, faster, folder=tmp_path).evaluate([arch])[0]["perplexity"]
+    assert found.value == TrainingEvaluator(text, faster).evaluate([arch])[0]["perplexity"].value != whole.value
     fresh = TrainingEvaluator(text, RECIPE, folder=tmp_path / "other")
     fresh.evaluate([arch])
     assert fresh.evaluate_at([arch], 3)[0]["perplexity"].value == values[1].value  # past it: anew, the same

@@ -99,7 +99,19 @@ def test_a_sub_network_trains_on_slices() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["evaluation", "no gradient", "float64", "autocast", "dropout", "frozen", "hook", "activation", "cache"]
+    "reason",
+    [
+        "evaluation",
+        "no gradient",
+        "float64",
+        "autocast",
+        "dropout",
+        "frozen",
+        "hook",
+        "backward hook",
+        "activation",
+        "cache",
+    ],
 )
 def test_the_modules_run_where_something_is_unlike_plain_training(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = trained()
@@ -117,6 +129,8 @@ def test_the_modules_run_where_something_is_unlike_plain_training(reason: str, m
             layer.mlp.up.weight.requires_grad_(False)
         elif reason == "hook":
             layer.mlp.up.register_forward_hook(lambda *a: heard.append(a[0]))
+        elif reason == "backward hook":
+            layer.mlp.up.register_full_backward_pre_hook(lambda *a: None)
         elif reason == "activation":
             layer.mlp.activation = nn.GELU()
     if reason == "cache":

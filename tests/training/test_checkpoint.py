@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tradewind import models
-from tradewind.core import Architecture, UsageError
+from tradewind.core import Architecture, FileFormatError, UsageError
 from tradewind.training import Recipe, TokenData, Trainer, load_model, save_model
 from tradewind.training import checkpoint as at_rest
 
@@ -77,3 +79,13 @@ def test_the_optimizers_state_comes_back(optimizer: str, text: TokenData, archs:
     assert state.keys() == again.keys()
     assert all(torch.equal(state[name], again[name]) for name in state)
     assert any(name.startswith("optimizer.layers.0.") for name in state)
+
+
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*given: Any, **more: Any) -> None:
+        raise SafetensorError("Error while serializing: I/O error: File too large (os error 27)")
+
+    monkeypatch.setattr(at_rest, "save_file", full)
+    with pytest.raises(FileFormatError, match=r"cannot write .*w\.safetensors \(Error while .*\); make room"):
+        at_rest.write(tmp_path / "w.safetensors", {"a": torch.zeros(2)}, {})
+    assert list(tmp_path.iterdir()) == []

@@ -60,6 +60,29 @@ def test_one_document_is_cut_at_a_line() -> None:
     assert 0.03 < len(held) / len(text) < 0.08
     unbroken = choose(of([b"y" * 1000]), "t")
     assert [len(part) for part in read(unbroken, "validation")] == [50]
+    far = choose(of([b"y" * 600 + b"\n" + b"y" * 400]), "t")
+    assert [len(part) for part in read(far, "validation")] == [51], "a line's end far away does not count"
+
+
+@pytest.mark.parametrize("text", ["\u00e9" * 501, "\u20ac" * 501, "\U0001f600" * 501, "a" + "\U0001f600" * 77])
+def test_no_character_is_cut(text: str) -> None:
+    chosen = choose(of([text.encode()]), "t")
+    assert "".join(read(chosen, split)[0].decode() for split in ("train", "validation")) == text
+
+
+def test_a_source_without_text_to_train_on_is_told() -> None:
+    held = [Document("a", lambda: b"held out", "validation"), Document("b", lambda: b"held out", "train")]
+    with pytest.raises(UsageError, match="'t' has no text to train on"):
+        choose(held, "t")
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(f"{name}: some text\n")
+    found = documents(str(tmp_path))
+    (tmp_path / "b.txt").unlink()
+    with pytest.raises(UsageError, match=r"b\.txt cannot be read \(No such file"):
+        choose(found, "t")
 
 
 def test_what_is_no_text_is_left_out(tmp_path: Path) -> None:

@@ -43,6 +43,13 @@ def test_a_memory_is_read_window_after_window(text: TokenData) -> None:
     assert validation_loss(model, text, batches=3, batch_size=1, length=16) == pytest.approx(total / 3, rel=1e-5)
 
 
+@pytest.mark.parametrize("batch_size", [1, 7, 10_000])
+def test_with_a_memory_all_of_the_text_is_read_once(text: TokenData, batch_size: int) -> None:
+    windows = (text.length("validation") - 1) // 64
+    found = evaluate(models.build(XL), text, batches=None, batch_size=batch_size, length=64)
+    assert 0 <= windows - found.tokens // 64 < min(batch_size, windows)
+
+
 def test_a_model_that_guesses_has_the_perplexity_of_its_vocabulary(text: TokenData) -> None:
     model = models.build(ARCH)
     with torch.no_grad():

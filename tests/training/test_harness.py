@@ -110,6 +110,28 @@ def test_generation_is_greedy_and_stops(harness: type[Any]) -> None:
         wrapped.generate_until([request("sea", {"do_sample": True, "temperature": 0.7})])
 
 
+def test_a_prompt_is_cut_only_for_a_quarter_of_the_window(harness: type[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made(seed=4)
+    wrapped, read = harness(model, ByteTokenizer()), []
+    prefill = type(model).prefill
+    monkeypatch.setattr(
+        type(model), "prefill", lambda self, tokens, cache: (read.append(tokens), prefill(self, tokens, cache))[1]
+    )
+    for length in (5, 18, 19, 40):
+        wrapped.generate_until([request("x" * length, {"until": []})])
+    # A token that was made is read alone.
+    assert [tokens.shape[1] for tokens in read if tokens.shape[1] > 1] == [5, 18, 18, 18], "of 24"
+
+
+def test_tokens_that_the_tokenizer_lacks_are_not_generated(harness: type[Any]) -> None:
+    model = models.build(ARCHS["gpt2"].replace(vocab_size=300))
+    with torch.no_grad():
+        model.final_norm.bias.fill_(1.0)  # type: ignore[union-attr,operator]
+        model.token_embedding.weight[256:].fill_(9.0)  # type: ignore[union-attr,index]
+        model.token_embedding.weight[ord("a")].fill_(1.0)  # type: ignore[union-attr,index]
+    assert harness(model, ByteTokenizer()).generate_until([request("sea", {"max_gen_toks": 3})]) == ["aaa"]
+
+
 def test_a_tokenizer_of_another_model_is_refused(harness: type[Any]) -> None:
     small = models.build(ARCHS["gpt2"].replace(vocab_size=100), init="meta")
     with pytest.raises(UsageError, match="the tokenizer has 256 tokens and the model 100"):
@@ -173,6 +195,9 @@ def test_a_local_task_gives_the_accuracy_computed_by_hand(task_folder: Path, tmp
         assert not asked, "what is kept is not computed again"
     (short,) = scores(model, limit=2)
     assert short["n"] == 2
+    (task_folder / "note.txt").write_text("another version")
+    scores(model, limit=2)
+    assert asked, "the task may be another"
     assert "HF_DATASETS_DISABLE_PROGRESS_BARS" not in os.environ, "the environment is as it was"
 
 

@@ -146,6 +146,22 @@ def test_a_killed_run_goes_on_to_the_same_losses(
     assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True))
 
 
+def test_a_run_that_ended_before_its_first_checkpoint_begins_its_record_again(text: TokenData, tmp_path: Path) -> None:
+    class EndError(Exception):
+        pass
+
+    def end(trainer: Trainer) -> None:
+        if trainer.step == 3:
+            raise EndError
+
+    with pytest.raises(EndError):
+        Trainer(models.build(ARCH), text, Recipe(**QUICK), tmp_path, evaluate_every=2).run(report=end)
+    resumed = Trainer(models.build(ARCH), text, Recipe(**QUICK), tmp_path, evaluate_every=2).run()
+    assert [row["step"] for row in resumed.history] == list(range(1, 9))
+    assert [row["step"] for row in resumed.evaluations] == [2, 4, 6, 8]
+    assert [row["step"] for row in read(tmp_path / "metrics.jsonl") if "loss" in row] == list(range(1, 9))
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_trains_float32_weights(precision: str, text: TokenData, tmp_path: Path) -> None:
     full = losses(Trainer(models.build(ARCH), text, Recipe(**QUICK)).run())
@@ -155,6 +171,16 @@ def test_mixed_precision_trains_float32_weights(precision: str, text: TokenData,
     assert losses(half) == pytest.approx(full, rel=2e-2)
     assert losses(half) != full
     assert {p.dtype for p in half.model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ["gpt2", "hwgpt-profiled", "hwgpt-intended", "transformer-xl"])
+def test_dropout_acts_where_the_model_says(name: str, text: TokenData, archs: dict[str, Architecture]) -> None:
+    def places(model: torch.nn.Module) -> dict[str, float]:
+        return {at: part.p for at, part in model.named_modules() if isinstance(part, torch.nn.Dropout)}
+
+    trainer = Trainer(models.build(archs[name]), text, Recipe(**QUICK | {"length": 12}, dropout=0.1))
+    assert places(trainer.model) == places(models.build(archs[name], dropout=0.1))
+    assert set(places(trainer.model).values()) == {0.1}
 
 
 def test_dropout_is_drawn_from_the_seed_and_leaves_the_global_state(text: TokenData) -> None:
@@ -168,8 +194,9 @@ def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights(text: Token
     model = models.build(ARCH)
     with torch.no_grad():
         model.final_norm.weight.fill_(math.inf)  # type: ignore[union-attr,operator]
-    trainer = Trainer(model, text, Recipe(**QUICK), tmp_path).run()
+    trainer = Trainer(model, text, Recipe(**QUICK), tmp_path, evaluate_every=1).run()
     assert (trainer.step, trainer.diverged) == (1, "the loss is nan")
+    assert trainer.evaluations == []
     assert all(math.isfinite(float(p.sum())) for name, p in model.named_parameters() if name != "final_norm.weight")
     again = Trainer(models.build(ARCH), text, Recipe(**QUICK), tmp_path).run()
     assert (again.step, again.diverged) == (1, "the loss is nan")

@@ -24,6 +24,11 @@ def test_rows_come_back_up_to_a_step_and_a_torn_line_is_left_out(tmp_path: Path)
     again.add({"step": 4, "loss": 9.0})
     again.close()
     assert read(tmp_path / FILE) == [*rows[:3], {"step": 4, "loss": 9.0}] == again.rows
+    silent = Metrics(tmp_path, writes=False)
+    silent.restore(2)
+    silent.add({"step": 3, "loss": 8.0})
+    assert silent.rows == [*rows[:2], {"step": 3, "loss": 8.0}]
+    assert read(tmp_path / FILE) == again.rows
 
 
 def test_what_is_no_row_is_refused(tmp_path: Path) -> None:

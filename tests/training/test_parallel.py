@@ -30,7 +30,9 @@ with processes() as (place, device):
                 out = f"{job['out']}/{name}-{strategy}"
                 return training.Trainer(model, text, training.Recipe(**job["recipe"]), out, strategy=strategy)
             make().run(until=2)
-            make().run()
+            again = make()
+            assert len(again.history) == 2, "every process must know when to stop"
+            again.run()
 """
 RECIPE: dict[str, Any] = {"steps": 4, "batch_size": 8, "length": 12, "accumulation": 2, "learning_rate": 1e-2}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tradewind.costs.programs import step_flops
 from tradewind.models.program import build
 from tradewind.programs import Sizes, primer_ez, resolve, transformer
 from tradewind.training import Recipe, TokenData, Trainer, prepare, validation_loss
+from tradewind.training.evaluation import Validation
 from tradewind.training.programs import run
 
 SIZES = Sizes(d_model=16, n_layer=1, vocab_size=256, context=16)
@@ -83,6 +85,21 @@ def test_divergence_ends_it(text: TokenData) -> None:
     found = run(job(text, program=explode.to_dict(), recipe=recipe.to_dict(), marks=[60.0]))
     assert found["diverged"]
     assert found["curve"] == []
+
+
+@pytest.mark.parametrize("unit", ["steps", "seconds"])
+def test_divergence_at_the_first_step_is_told(text: TokenData, unit: str) -> None:
+    found = run(job(text, unit=unit, marks=[3.0], init_std=1e30))
+    assert found["diverged"].startswith("the loss is")
+    assert found["curve"] == []
+
+
+def test_a_validation_loss_that_is_no_number_is_divergence(text: TokenData, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([3.0, math.nan])
+    monkeypatch.setattr(Trainer, "evaluate", lambda self: Validation(next(scores), 1, 1.0, 1.0))
+    found = run(job(text, marks=[1.0, 2.0, 3.0]))
+    assert found["curve"] == [(1, 1.0, 3.0)]
+    assert found["diverged"] == "the validation loss is nan"
 
 
 def test_a_recipe_that_ends_too_early_is_refused(text: TokenData) -> None:

@@ -141,8 +141,8 @@ def _figure(found: dict[str, Any], path: Path) -> Path | None:
     return path
 
 
-def _pm(value: float, spread: float) -> str:
-    return f"{value:.4f} ± {spread:.4f}"
+def _pm(value: float | None, spread: float) -> str:
+    return "diverged" if value is None else f"{value:.4f} ± {spread:.4f}"
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -20,9 +20,10 @@ class Measurement:
 
     `value` is None unless `status` is "ok"; `reason` then says why, as ``kind: detail`` (kinds of failure: ``crash``,
     ``timeout``, ``oom``, ``error``, ``protocol``, ``unsupported``, ``abandoned``; of invalid numbers: ``nan``,
-    ``infinite``, ``negative``, ``unstable``, ``constraint`` for those of candidates that break one). `spread` is the
-    inter-quartile range for measured values, the standard deviation for predicted ones (`method` tells). `details`
-    holds what else makes the number reproducible (batch, length, dtype, threads, versions), plain JSON values only.
+    ``infinite``, ``negative``, ``zero``, ``unstable``, ``constraint`` for those of candidates that break one). `spread`
+    is the inter-quartile range for measured values, the standard deviation for predicted ones (`method` tells).
+    `details` holds what else makes the number reproducible (batch, length, dtype, threads, versions), plain JSON values
+    only.
 
     >>> Measurement.of(12.7, "ms", spread=0.1, n=10, method="median wall time", device="cpu")
     Measurement(12.7 ms ± 0.1, n=10, cpu, median wall time)

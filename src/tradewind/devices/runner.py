@@ -52,8 +52,9 @@ class Runner:
         self.device.check_workload(self.workload)
         self.timing = timing or Timing(warm_up=self.device.default_warm_up)
         self.time_limit_s = _positive("time_limit_s", time_limit_s)
-        free = psutil.virtual_memory().available / 1e6
-        self.memory_limit_mb = _positive("memory_limit_mb", memory_limit_mb or MEMORY_SHARE * free)
+        if memory_limit_mb is None:
+            memory_limit_mb = MEMORY_SHARE * psutil.virtual_memory().available / 1e6
+        self.memory_limit_mb = _positive("memory_limit_mb", memory_limit_mb)
         self._worker = worker or Worker(self.device.name, self.device.threads, WORKERS[self.device.runtime])
         self._lock = lock or MeasuringLock()
 
@@ -115,7 +116,8 @@ class Runner:
             "details": self._details() | answer.facts | reading.details,
         }
         if reading.value <= 0:
-            return Measurement.invalid(f"negative: {reading.value:g} {unit} cannot be", unit, **facts)
+            sign = "negative" if reading.value < 0 else "zero"
+            return Measurement.invalid(f"{sign}: {reading.value:g} {unit} cannot be", unit, **facts)
         return Measurement.of(reading.value, unit, spread=reading.spread, **facts)
 
     def _failed(self, quantity: str, reason: str, **more: Any) -> Measurement:

@@ -184,11 +184,13 @@ class ProgramTraining:
 
     def close(self) -> None:
         """End the workers and what they do; safe to call twice, and a later evaluation starts others."""
+        if self._pool is not None:  # first, so that no thread whose worker is killed takes up another individual
+            self._pool.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             if worker.pid is not None:
                 kill_tree(worker.pid)
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=True)
         for worker in self._workers:
             worker.close()
         self._workers, self._pool, self._idle = [], None, queue.SimpleQueue()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tradewind.core import Measurement, Measurements, Objective, Space, UsageError, parse_objectives
-from tradewind.core.files import read_json, write_json
+from tradewind.core.files import content_hash, read_json, write_json
 from tradewind.evaluators.sources import Source, register
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class TrainingEvaluator:
         self.deterministic = device == "cpu"
         self._text, self._recipe, self._device, self._batches = text, recipe, device, batches
         self._own = None if folder is not None else tempfile.TemporaryDirectory(prefix="tradewind-training-")
-        self._folder = Path(folder) if folder is not None else Path(self._own.name)  # type: ignore[union-attr]
+        # What is known of an architecture is known for these settings: each has a folder of its own.
+        self._folder = Path(folder or self._own.name) / content_hash(self.describe())[:16]  # type: ignore[union-attr]
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -10,15 +10,18 @@ from torch import Tensor, nn
 
 
 class FeedForward(nn.Module):
-    """down(activation(up x)), (B, T, D) -> (B, T, F) -> (B, T, D); dropout acts on the inner values."""
+    """down(activation(up x)), (B, T, D) -> (B, T, F) -> (B, T, D).
+
+    With `dropout`, 0 too, the inner values are a place where dropout acts; with None they are none.
+    """
 
     def __init__(
-        self, d_model: int, d_inner: int, activation: nn.Module, bias: bool = True, dropout: float = 0.0
+        self, d_model: int, d_inner: int, activation: nn.Module, bias: bool = True, dropout: float | None = None
     ) -> None:
         super().__init__()
         self.up = nn.Linear(d_model, d_inner, bias=bias)
         self.activation = activation
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Identity() if dropout is None else nn.Dropout(dropout)
         self.down = nn.Linear(d_inner, d_model, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:

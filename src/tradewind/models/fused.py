@@ -58,11 +58,14 @@ def usable(x: Tensor, block: nn.Module) -> bool:
     norms, attention, mlp = (parts.attention_norm, parts.mlp_norm), parts.attention, parts.mlp
     if parts.post_norm or parts.dropout.p or type(attention) is not Attention or type(mlp) is not FeedForward:
         return False
-    if mlp.dropout.p or type(mlp.activation) is not nn.GELU or mlp.activation.approximate != "tanh":
+    if type(mlp.dropout) is not nn.Identity or type(mlp.activation) is not nn.GELU:
+        return False
+    if mlp.activation.approximate != "tanh":
         return False
     if any(type(norm) is not nn.LayerNorm for norm in norms):
         return False
-    if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in block.modules() if m is not block):
+    inside = (module for module in block.modules() if module is not block)
+    if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks for m in inside):
         return False
     weights = list(block.parameters())
     return len(weights) == 12 and all(w.requires_grad and w.dtype == x.dtype == torch.float32 for w in weights)

@@ -65,6 +65,8 @@ def _mean_curve(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 def _curves(axes: Axes, blocks: dict[str, Any], spent: Any) -> None:
     reached = []
     for i, (block, row) in enumerate(blocks.items()):
+        if not row["curves"]:
+            continue
         steps, losses = _mean_curve(row)
         x = spent(row, steps)
         axes.plot(x, losses.mean(axis=0), color=f"C{i}", lw=1.2, label=block)

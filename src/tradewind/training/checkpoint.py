@@ -38,8 +38,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise FileFormatError(f"cannot write {path} ({reason}); make room or name another folder") from error
     finally:
         Path(name).unlink(missing_ok=True)

@@ -68,7 +68,8 @@ def choose(found: Sequence[Document], spec: str) -> list[Chosen]:
     """Hash every document, drop those that are no UTF-8 text or stood before, and give each to a split.
 
     Held out are, in the order of the hashes, documents worth 5% of the bytes, so the choice depends on the content only
-    and not on names. A single document is cut in two at the end of a line. Raises `UsageError` if nothing is left.
+    and not on names. A single document is cut in two, at the end of a line where there is one near. Raises `UsageError`
+    where no text is left to train on.
     """
     unique: dict[str, Chosen] = {}
     for document in found:
@@ -84,6 +85,11 @@ def choose(found: Sequence[Document], spec: str) -> list[Chosen]:
         raise UsageError(f"{spec!r} holds no UTF-8 text; give a text file or a folder with some")
     chosen = list(unique.values())
     if any(c.split == "validation" for c in chosen):
+        if all(c.split == "validation" for c in chosen):
+            raise UsageError(
+                f"{spec!r} has no text to train on: all that it has is held out, or stands in what is held out; give a "
+                "text with a part of its own for training"
+            )
         return chosen
     if len(chosen) == 1:
         return _cut(chosen[0])
@@ -104,10 +110,12 @@ def _held_out(chosen: Sequence[Chosen]) -> set[str]:
 
 
 def _cut(only: Chosen) -> list[Chosen]:
-    """The two parts of a single document; the cut lies at the end of a line where there is one near."""
+    """The two parts of a single document, cut at the end of a line if that holds out at most twice the share."""
     data = only.document.read()
     at = int(len(data) * (1 - VALIDATION_SHARE))
-    at = data.rfind(b"\n", at // 2, at) + 1 or at
+    at = data.rfind(b"\n", int(len(data) * (1 - 2 * VALIDATION_SHARE)), at) + 1 or at
+    while at and data[at] & 0xC0 == 0x80:  # inside a character
+        at -= 1
     parts = {"train": slice(0, at), "validation": slice(at, None)}
     return [
         Chosen(
@@ -126,7 +134,19 @@ def _part(read: Callable[[], bytes], where: slice) -> Callable[[], bytes]:
 
 def _of_files(root: Path, files: Sequence[Path]) -> list[Document]:
     named = sorted((file.relative_to(root).as_posix(), file) for file in files)
-    return [Document(name, file.read_bytes) for name, file in named]
+    return [Document(name, _reader(file)) for name, file in named]
+
+
+def _reader(file: Path) -> Callable[[], bytes]:
+    def read() -> bytes:
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"{file} cannot be read ({error.strerror or error}); make it readable, or leave it out of the text"
+            ) from error
+
+    return read
 
 
 def _of_dataset(name: str) -> list[Document]:

@@ -70,8 +70,9 @@ def evaluate(
 ) -> Validation:
     """Score a model on fixed windows of a split: `batches` of them spread evenly, or all of it (None).
 
-    The model is put in evaluation mode meanwhile. One with a memory reads `batch_size` stretches of text from the front
-    on, window after window, with the memory of the windows before. Raises `UsageError` where the split is too short.
+    The model is put in evaluation mode meanwhile. One with a memory reads `batch_size` equal stretches of the text,
+    each from its front on, window after window, with the memory of the windows before; of all of it less than
+    `batch_size` windows are left out. Raises `UsageError` where the split is too short.
     """
     return score(TokenLoss(model), text, split, batches, batch_size, length, precision)
 
@@ -145,7 +146,9 @@ def _windows(
     if not in_turn:
         yield from text.windows(split, batch_size=batch_size, length=length, limit=batches)
         return
-    whole = max(1, (text.length(split) - 1) // length // batch_size)
+    windows = max(1, (text.length(split) - 1) // length)
+    batch_size = min(batch_size, windows)
+    whole = windows // batch_size
     for step in range(whole if batches is None else min(batches, whole)):
         yield text.lanes(split, step, batch_size=batch_size, length=length, seed=None)
 

@@ -37,7 +37,8 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
     """Scores in batches of `batch_size` windows of at most `max_length` tokens, by default the model's context.
 
     A continuation is scored whole: one that does not fit in a window is cut into several, each with as much before it
-    as fits. A context that does not fit is cut from the left. Requests are sorted by length, results are not.
+    as fits. A context that does not fit is cut from the left; it leaves at least a quarter of a window for what is
+    generated. Requests are sorted by length, results are not.
     """
 
     def __init__(
@@ -153,14 +154,16 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
             raise UsageError("only greedy generation is done here; the task asks for samples (do_sample)")
         stops = options.get("until") or []
         stops = [stop for stop in ([stops] if isinstance(stops, str) else stops) if stop]
-        room = min(int(options.get("max_gen_toks", _MOST_NEW_TOKENS)), self.max_length - 1)
-        tokens = (self.tok_encode(context) or [self.prefix_token_id])[-(self.max_length - room) :]
+        tokens = self.tok_encode(context) or [self.prefix_token_id]
+        least = max(1, self.max_length // 4)
+        room = min(int(options.get("max_gen_toks", _MOST_NEW_TOKENS)), max(least, self.max_length - len(tokens)))
+        tokens = tokens[-(self.max_length - room) :]
         cache = self.model.make_cache(1, len(tokens) + room)
         logits = self.model.prefill(torch.tensor([tokens], device=self.model.device), cache)
         made: list[int] = []
         text = ""
         while len(made) < room:
-            token = int(logits.argmax(-1))
+            token = int(logits[..., : self._text.vocab_size].argmax(-1))
             if token == self.eot_token_id:
                 break
             made.append(token)

@@ -82,7 +82,7 @@ class Trainer:
         self._last: dict[str, Any] = {}
         self._seconds: deque[float] = deque(maxlen=100)
         self._memory: list[Any] = [None] * recipe.accumulation
-        self._metrics = Metrics(self._out if self._place.rank == 0 else None)
+        self._metrics = Metrics(self._out, writes=self._place.rank == 0)
         self._watch = Watch(recipe.divergence)
         self._rows = self._place.rows(recipe.batch_size // recipe.accumulation)
         for module in model.modules():
@@ -101,6 +101,8 @@ class Trainer:
             self._claim(self._out)
             if (self._out / CHECKPOINT).is_file():
                 self._restore(self._out / CHECKPOINT)
+            else:
+                self._metrics.restore(0)
 
     @property
     def last(self) -> dict[str, Any]:
@@ -139,7 +141,7 @@ class Trainer:
             self._last = {key: value for key, value in row.items() if math.isfinite(value)}
             self._seconds.append(row["seconds"])
             self._metrics.add(self._last)
-            if self._due("evaluate") or (self.step == self.recipe.steps and not self.diverged):
+            if not self.diverged and (self._due("evaluate") or self.step == self.recipe.steps):
                 self._metrics.add({"step": self.step, "validation": self.evaluate().to_dict()})
             if self._due("checkpoint") and self.step < last:
                 self.save()
@@ -154,7 +156,7 @@ class Trainer:
     def evaluate(self) -> Validation:
         """Score the model as it is on the validation text."""
         recipe = self.recipe
-        rows = max(1, recipe.batch_size // recipe.accumulation)
+        rows = recipe.batch_size // recipe.accumulation
         return score(
             self._loss, self.text, "validation", self._batches, rows, recipe.length, recipe.precision, self._remembers
         )

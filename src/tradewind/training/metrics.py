@@ -13,25 +13,31 @@ FILE = "metrics.jsonl"
 
 
 class Metrics:
-    """Rows with a ``step``, kept in memory and, if a folder is given, appended to its ``metrics.jsonl``."""
+    """Rows with a ``step``, kept in memory and, if a folder is given, appended to its ``metrics.jsonl``.
 
-    def __init__(self, folder: Path | None) -> None:
+    Of several processes that train together one `writes`; all keep the rows and restore them.
+    """
+
+    def __init__(self, folder: Path | None, writes: bool = True) -> None:
+        self._writes = writes
         self.rows: list[dict[str, Any]] = []
         self._path = folder / FILE if folder is not None else None
         self._file: Any = None
 
     def restore(self, step: int) -> None:
         """Read the rows up to a step and forget, in the file too, what came after it."""
-        if self._path is None:
-            return
-        self.rows = [row for row in read(self._path) if row["step"] <= step] if self._path.is_file() else []
         self.close()
-        write_text(self._path, "".join(canonical_json(row) + "\n" for row in self.rows))
+        if self._path is None or not self._path.is_file():
+            self.rows = []
+            return
+        self.rows = [row for row in read(self._path) if row["step"] <= step]
+        if self._writes:
+            write_text(self._path, "".join(canonical_json(row) + "\n" for row in self.rows))
 
     def add(self, row: dict[str, Any]) -> None:
         """Append a row."""
         self.rows.append(row)
-        if self._path is not None:
+        if self._path is not None and self._writes:
             if self._file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("a", encoding="utf-8", buffering=1)

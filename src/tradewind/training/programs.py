@@ -8,6 +8,7 @@ Source of stopping at hurdles: So et al. 2021, arXiv 2109.08668, section 2 (the 
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -85,19 +86,23 @@ def run(data: Any) -> dict[str, Any]:
     trainer = Trainer(model, TokenData(Path(job.text)), recipe, batches=job.batches)
     flops = step_flops(graph, sizes, recipe.batch_size, recipe.length)
     curve: list[tuple[int, float, float]] = []
-    evaluate_s = 0.0
+    evaluate_s, diverged = 0.0, ""
     for mark, limit in zip(job.marks, job.limits, strict=True):
         spent = _advance(trainer, job.unit, mark, flops)
         if trainer.diverged:
             break
         start = time.process_time()
-        curve.append((trainer.step, spent, trainer.evaluate().loss))
+        loss = trainer.evaluate().loss
         evaluate_s += time.process_time() - start
-        if limit is not None and not curve[-1][2] <= limit:
+        if not math.isfinite(loss):
+            diverged = f"the validation loss is {loss}"
+            break
+        curve.append((trainer.step, spent, loss))
+        if limit is not None and loss > limit:
             break
     return Found(
         curve=curve,
-        diverged=trainer.diverged,
+        diverged=trainer.diverged or diverged,
         params=params(graph, sizes),
         flops_a_step=flops,
         train_s=_seconds(trainer),
@@ -111,7 +116,7 @@ def _advance(trainer: Trainer, unit: str, mark: float, flops: int) -> float:
     if unit == "seconds":
         spent = _seconds(trainer)
         while trainer.step == 0 or (spent < mark and not trainer.diverged):
-            spent += trainer.run(until=trainer.step + 1).history[-1]["cpu_seconds"]
+            spent += trainer.run(until=trainer.step + 1).last["cpu_seconds"]
         return spent
     steps = max(1, round(mark) if unit == "steps" else int(mark // flops))
     if steps >= trainer.recipe.steps:

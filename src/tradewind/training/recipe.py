@@ -104,7 +104,10 @@ class Recipe:
         return self.learning_rate * (self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2)
 
     def replace(self, **changes: Any) -> Recipe:
-        """A copy with other values; raises `UsageError` for a name that is none."""
+        """A copy with other values; raises `UsageError` for a name that is none.
+
+        A `warmup` that followed from the number of steps stays as it is where only `steps` is given.
+        """
         return from_dict({**self.to_dict(), **changes})
 
     def to_dict(self) -> dict[str, Any]:

@@ -73,6 +73,8 @@ def evaluate_tasks(
         raise UsageError(f"shots {shots} must be at least 0 and batch_size {batch_size} at least 1")
     wanted = expand(tasks)
     settings = {"shots": shots, "limit": limit, "seed": seed, "weights": _weights(model), "tokenizer": tokenizer.name}
+    if include is not None:
+        settings["include"] = _files(Path(include))
     kept = {task: _kept(out, task, settings) for task in wanted}
     if all(kept.values()):
         return [entry for entry in kept.values() if entry]
@@ -151,8 +153,6 @@ def _manager(include: str | os.PathLike[str] | None, tasks: Sequence[str]) -> An
         raise UsageError("scoring on tasks needs lm-eval; install it with: pip install 'tradewind[eval]'") from error
     folder = None if include is None else os.fspath(include)
     if folder is not None:
-        if not Path(folder).is_dir():
-            raise UsageError(f"there is no folder {folder}; give one with task files in lm-eval's format")
         own = TaskManager(include_path=folder, include_defaults=False)
         if set(tasks) <= set(own.all_tasks):
             return own
@@ -177,6 +177,17 @@ def _kept(out: str | os.PathLike[str] | None, task: str, settings: dict[str, Any
         return None
     entry = read_json(_file(out, task))
     return entry if isinstance(entry, dict) and entry.get("settings") == settings else None
+
+
+def _files(folder: Path) -> str:
+    """A hash of what is in a folder of tasks, 16 hexadecimal digits; raises `UsageError` where there is none."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}; give one with task files in lm-eval's format")
+    digest = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts):
+        with file.open("rb") as data:
+            digest.update(f"{file.relative_to(folder)} {hashlib.file_digest(data, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def _weights(model: LanguageModel) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from tradewind.core import StudyError
 from tradewind.core.files import write_json
+from tradewind.reports.speedup import write_figure
 from tradewind.studies.speedup import Experiment, Size, Task, summarise
 from tradewind.studies.speedup.summary import factor, interval, smooth, steps_to
 
@@ -99,6 +100,32 @@ def test_a_folder_of_finished_runs(tmp_path: Path) -> None:
     assert gains["mdha"] == pytest.approx(1 - 0.8**-0.3, rel=0.02)
     assert found["power_law"]["k"]["value"] > 0
     assert found["power_law"]["factor of squared-relu"]["value"] > 1 > found["power_law"]["factor of mdha"]["value"]
+
+
+def test_a_run_that_diverged_before_its_first_score_counts_as_one_that_never_gets_there(tmp_path: Path) -> None:
+    experiment = Experiment(
+        variants=("squared-relu", "mdha"), sizes=(SIZE, Size(128, 2)), seeds=3, rates=(1e-3,), evaluate_every=10
+    )
+    write_json(tmp_path / "experiment.json", experiment.to_dict())
+    none = {"steps": [], "losses": [], "diverged": True, "cpu_seconds_per_step": 0.0}
+    lost = {("squared-relu", 0), ("mdha", 0), ("mdha", 1), ("mdha", 2), ("vanilla", 2)}
+    for size in experiment.sizes:
+        for seed in range(3):
+            for block, speed in (("vanilla", 1.0), ("squared-relu", 1.5), ("mdha", 0.8)):
+                run = curve(speed) | {"seed": seed} | (none if (block, seed) in lost else {})
+                write(tmp_path, Task(size, block, seed, 1e-3), run)
+    found = summarise(tmp_path)
+    table = found["sizes"]["64x2"]
+    assert table["seeds"] == 2, "the baseline of the third has no end to reach"
+    some, all_ = table["blocks"]["squared-relu"], table["blocks"]["mdha"]
+    assert some["factor_steps"]["seeds"] == [0.0, pytest.approx(1.5, rel=0.02)]
+    assert some["gap"] == pytest.approx(-0.3 * math.log(1.5), rel=0.02)
+    assert (some["diverged"], all_["diverged"]) == (1, 2)
+    assert (all_["final_loss"], all_["gap"], all_["factor_steps"]["value"]) == (None, None, 0.0)
+    assert [(row["part"], row["seeds"]) for row in found["matrices"]["insertion"]] == [("squared-relu", 1)]
+    assert "power_law" not in found
+    write_figure(found, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 1000
 
 
 def test_the_power_law_finds_exponent_and_factor(tmp_path: Path) -> None:

@@ -61,9 +61,10 @@ def test_a_table_of_other_weights_is_refused(
         next(supernet.model.parameters()).add_(1e-3)
     with pytest.raises(UsageError, match="other weights"):
         examine(Examination(supernet, text, **OPTIONS), archs, table)
-    table.write_text("[]\n")
-    with pytest.raises(FileFormatError, match="no table"):
-        examine(Examination(supernet, text, **OPTIONS), archs, table)
+    for content in ("[]\n", ""):
+        table.write_text(content)
+        with pytest.raises(FileFormatError, match="no table"):
+            examine(Examination(supernet, text, **OPTIONS), archs, table)
 
 
 def test_what_is_not_finite_has_no_value(supernet: Supernet, space: ArchitectureSpace, text: TokenData) -> None:

@@ -3,7 +3,7 @@
 Units are channels of the residual stream, heads, places inside heads (where the head size follows from the width) and
 inner neurons. Permuting them changes no output of the whole model: LayerNorm, sums and products do not care.
 
-The importance of a unit is the mean over batches of |∂loss/∂g| at g = 1, where g multiplies the unit's activation: the
+The importance of a unit is the sum over batches of |∂loss/∂g| at g = 1, where g multiplies the unit's activation: the
 first-order estimate of what its removal costs (Michel et al. 2019, arXiv 1905.10650, for heads; Molchanov et al. 2019,
 arXiv 1906.10771). Since g scales the weights that read the unit, ∂loss/∂g = Σ w·∂loss/∂w over them, so gradients of
 weights are all it takes. The importance of a layer is the rise of the loss without it.

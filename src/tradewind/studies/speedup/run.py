@@ -107,7 +107,9 @@ def _train(experiment: Experiment, task: Task, text: Any, folder: Path, report: 
         batches=experiment.batches,
     )
     trainer.run(report=None if report is None else lambda now: report(task.name, now.step, experiment.steps))
-    curve = trainer.evaluations
+    # A loss that is no number is in no row.
+    curve = [row for row in trainer.evaluations if "loss" in row["validation"]]
+    seconds = [row["cpu_seconds"] for row in trainer.history]
     write_json(
         folder / task.name / RESULT,
         {
@@ -118,7 +120,7 @@ def _train(experiment: Experiment, task: Task, text: Any, folder: Path, report: 
             "diverged": bool(trainer.diverged),
             "params": costs.params(arch),
             "flops_per_step": BACKWARD * costs.flops(arch, experiment.batch_size, experiment.length),
-            "cpu_seconds_per_step": statistics.median(row["cpu_seconds"] for row in trainer.history),
+            "cpu_seconds_per_step": statistics.median(seconds or [0.0]),
             "steps": [row["step"] for row in curve],
             "losses": [row["validation"]["loss"] for row in curve],
         },

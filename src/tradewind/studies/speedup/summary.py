@@ -7,7 +7,8 @@ factor     compute of the baseline to its final loss over the variant's compute 
 curve      validation losses, each the median of itself and its neighbours, then the least so far; between two scores
            the loss is linear in the logarithm of the step
 never      a variant that does not get there is extrapolated by the line through the last third of its curve, loss over
-           the logarithm of the step, and marked so; one that diverged, or does not fall, has the factor 0
+           the logarithm of the step, and marked so; one that diverged, or does not fall, has the factor 0. A run
+           that diverged before its first score is in no mean of losses, and a seed whose baseline did is left out
 interval   95%, percentiles of the mean log factor over seeds drawn with replacement. Seeds are paired: a factor
            compares two runs on the same batches. With three seeds such an interval is little more than their range
 power law  log loss = log a_block - k log compute, one k for all blocks, through the least losses that any size reaches
@@ -48,7 +49,8 @@ def summarise(out: str | os.PathLike[str]) -> dict[str, Any]:
     if not (folder / EXPERIMENT).is_file():
         raise StudyError(f"{folder} holds no speed-up experiment; make one with tradewind speedup --out {folder}")
     experiment = Experiment.from_dict(read_json(folder / EXPERIMENT))
-    tables, finished = {}, {}
+    tables: dict[str, dict[str, Any]] = {}
+    finished: dict[Size, list[dict[str, Result]]] = {}
     for size in experiment.sizes:
         rate = chosen_rate(experiment, size, folder)
         seeds = _finished(experiment, size, rate, folder)
@@ -60,7 +62,7 @@ def summarise(out: str | os.PathLike[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"experiment": experiment.to_dict(), "sizes": tables}
     matrices = {name: _matrix(name, experiment, next(iter(finished.values()))) for name in MATRICES}
     found["matrices"] = {name: rows for name, rows in matrices.items() if rows}
-    if len(finished) > 1:
+    if len(finished) > 1 and all(row["curves"] for table in tables.values() for row in table["blocks"].values()):
         found["power_law"] = power_law(experiment, finished)
     return found
 
@@ -86,6 +88,8 @@ def steps_to(target: float, run: Result) -> tuple[float, bool]:
     >>> round(steps_to(1.5, run)[0], 2), round(steps_to(0.5, run)[0], 1)
     (31.62, 316.2)
     """
+    if not run["losses"]:
+        return math.inf, True
     curve, logs = smooth(run["losses"]), np.log(np.asarray(run["steps"], dtype=float))
     below = np.flatnonzero(curve <= target)
     if len(below):
@@ -94,9 +98,11 @@ def steps_to(target: float, run: Result) -> tuple[float, bool]:
             return float(run["steps"][0]), False
         share = (curve[last - 1] - target) / (curve[last - 1] - curve[last])
         return float(np.exp(logs[last - 1] + share * (logs[last] - logs[last - 1]))), False
+    if run["diverged"] or len(curve) < 2:
+        return math.inf, True
     tail = slice(-max(2, len(curve) // 3), None)
     slope, level = np.polyfit(logs[tail], curve[tail], 1)
-    if run["diverged"] or slope >= 0:
+    if slope >= 0:
         return math.inf, True
     return float(np.exp(min((target - level) / slope, 700.0))), True
 
@@ -137,12 +143,12 @@ def power_law(experiment: Experiment, finished: dict[Size, list[dict[str, Result
 
 
 def _finished(experiment: Experiment, size: Size, rate: float, folder: Path) -> list[dict[str, Result]]:
-    """For each seed that is finished for every block, the results by block."""
+    """For each seed that is finished for every block and whose baseline has a score, the results by block."""
     found = []
     for seed in range(experiment.seed, experiment.seed + experiment.seeds):
         runs = {block: result(Task(size, block, seed, rate), folder) for block in experiment.blocks}
         done = {block: run for block, run in runs.items() if run is not None}
-        if len(done) == len(runs):
+        if len(done) == len(runs) and done[experiment.baseline]["losses"]:
             found.append(done)
     return found
 
@@ -151,18 +157,19 @@ def _table(experiment: Experiment, seeds: list[dict[str, Result]]) -> dict[str, 
     rows: dict[str, Any] = {}
     for block in experiment.blocks:
         runs, bases = [s[block] for s in seeds], [s[experiment.baseline] for s in seeds]
-        finals = np.array([smooth(run["losses"])[-1] for run in runs])
-        gaps = finals - np.array([smooth(base["losses"])[-1] for base in bases])
+        scored = [(run, base) for run, base in zip(runs, bases, strict=True) if run["losses"]]
+        finals = np.array([smooth(run["losses"])[-1] for run, _ in scored])
+        gaps = finals - np.array([smooth(base["losses"])[-1] for _, base in scored])
         row: dict[str, Any] = {
             "params": runs[0]["params"],
             "flops_per_step": runs[0]["flops_per_step"],
             "cpu_seconds_per_step": float(np.median([run["cpu_seconds_per_step"] for run in runs])),
             "diverged": sum(run["diverged"] for run in runs),
-            "final_loss": float(finals.mean()),
+            "final_loss": float(finals.mean()) if scored else None,
             "final_loss_spread": float(finals.std(ddof=1)) if len(finals) > 1 else 0.0,
-            "gap": float(gaps.mean()),
+            "gap": float(gaps.mean()) if scored else None,
             "gap_spread": float(gaps.std(ddof=1)) if len(gaps) > 1 else 0.0,
-            "curves": [{"seed": run["seed"], "steps": run["steps"], "losses": run["losses"]} for run in runs],
+            "curves": [{"seed": run["seed"], "steps": run["steps"], "losses": run["losses"]} for run, _ in scored],
         }
         for count in COUNTS:
             pairs = [factor(base, run, count) for base, run in zip(bases, runs, strict=True)]
@@ -187,10 +194,13 @@ def _matrix(name: str, experiment: Experiment, seeds: list[dict[str, Result]]) -
             continue
         deltas = []
         for seed in seeds:
+            if not seed[block]["losses"]:
+                continue
             log_ratio = smooth(seed[block]["losses"])[-1] - smooth(seed[base]["losses"])[-1]
             deltas.append(-math.expm1(log_ratio) if name == "insertion" else math.expm1(log_ratio))
         spread = float(np.std(deltas, ddof=1)) if len(deltas) > 1 else 0.0
-        rows.append({"part": part, "gain": float(np.mean(deltas)), "spread": spread, "seeds": len(deltas)})
+        if deltas:
+            rows.append({"part": part, "gain": float(np.mean(deltas)), "spread": spread, "seeds": len(deltas)})
     return rows
 
 
@@ -201,7 +211,10 @@ def _fit(experiment: Experiment, finished: dict[Size, list[dict[str, Result]]], 
             (np.asarray(run["steps"]) * run["flops_per_step"], smooth(run["losses"]))
             for results, i in itertools.product(finished.values(), seeds)
             for run in (results[i][block],)
+            if run["losses"]
         ]
+        if not curves:
+            return None
         low = max(min(compute) for compute, _ in curves)
         high = max(max(compute) for compute, _ in curves)
         if low >= high:

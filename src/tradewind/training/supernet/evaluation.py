@@ -132,6 +132,8 @@ def _known(table: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
         write_text(table, "".join(lines))
+    if not lines:
+        raise FileFormatError(f"{table} is no table of sub-networks; name another file")
     rows: Iterable[Any] = (parse_json(line, f"line {i} of {table}") for i, line in enumerate(lines, 1))
     head, *rest = rows
     if not isinstance(head, dict) or "facts" not in head:
