@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,26 @@ def test_what_is_not_calibrated_and_what_is_in_doubt_is_said(tradewind: Tradewin
     assert "peak_memory_mb is not calibrated: 2 of 8 measurements gave a value and 3 are needed (oom: 9 GB)" in said.err
     assert "latency_ms: 8 measurements are too few for a 90% interval" in said.err
     assert all(title in said.out for title in ("tau", "median error", "p90 error", "±90%"))
+    assert "ms / layer" in said.out
     found = tradewind(*CALIBRATE, "--measurements", 8, "--json").json
     assert len(found["doubts"]) == 2
     assert list(Calibration.load("devices/laptop.json").models) == ["latency_ms"]
+
+
+@pytest.mark.usefixtures("_toy")
+def test_the_command_that_it_tells_runs_and_doubts_go_along(tradewind: Tradewind) -> None:
+    narrow = ("--set", "n_layer=2..3", "--set", "d_model=128,192", "--length", 32, "--logits", "last")
+    said = tradewind(*CALIBRATE, *narrow, "--measurements", 8)
+    command = shlex.split(said.err.partition("Use it: tradewind ")[2])
+    assert "--length" in command
+    searched = tradewind(*command, "--budget", 4)
+    assert searched.status == 0, searched.err
+    assert "laptop: latency_ms: 8 measurements are too few for a 90% interval" in searched.err
+    assert "not calibrated for all that is searched" not in searched.err
+    wider = [word.replace("n_layer=2..3", "n_layer=2..6") for word in command[:-1]]
+    beyond = tradewind(*wider, "runs/beyond", "--budget", 4)
+    assert "laptop: it was not calibrated for all that is searched: n_layer 2..6 (2..3);" in beyond.err
+    assert "n_layer 2..6 (2..3)" in tradewind("report", "runs/beyond").out
 
 
 @pytest.mark.usefixtures("_toy")

@@ -74,6 +74,8 @@ def test_train_evaluate_extract_rank(run: Path, tradewind: Tradewind, tmp_path: 
     assert again.status == 0
     assert "spearman" in again.out
     assert "inherited weights" in again.out
+    assert "4 networks are too few for an interval, which takes 8" in again.err
+    assert "95%" not in again.out
 
 
 def test_search_in_it(run: Path, tradewind: Tradewind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

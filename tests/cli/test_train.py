@@ -87,6 +87,9 @@ def test_proxies_are_judged_by_trained_truth(tradewind: Tradewind) -> None:
     again = tradewind(*words, "--resamples", 20, "--out", "p")
     assert "Noise floor" in again.err
     assert json.loads(Path("p/proxies.json").read_text())["proxies"] == said.json["proxies"]
+    whole = tradewind(*words[:-4], "--resamples", 2, "--out", "whole", "--json")
+    assert whole.status == 0, whole.err
+    assert min(whole.json["decoder_params"]) < 1500 < max(whole.json["decoder_params"])
     other = tradewind(*words[:-1], 4600, "--out", "p", "--archs", 2 + 2)
     assert other.status == 2
     assert "holds another experiment" in other.err

@@ -10,6 +10,7 @@ from tradewind.core import UsageError, Workload, parse_objectives
 from tradewind.evaluators import calibrated, for_objectives
 from tradewind.predictors import calibrated_devices
 from tradewind.studies import Study
+from tradewind.studies.descriptions import doubts
 
 
 @pytest.fixture
@@ -41,6 +42,14 @@ def test_other_spaces_and_workloads_are_refused(folder: Path) -> None:
         for_objectives("latency_ms@laptop", space=spaces.get("transformer-xl"))
     with pytest.raises(UsageError, match="calibrated for batch 1 x 192 tokens"):
         for_objectives("latency_ms@laptop", workload=Workload(seq_len=64))
+
+
+def test_what_lies_beyond_the_calibration_is_described(folder: Path) -> None:
+    inside = for_objectives("latency_ms@laptop", space=spaces.get("gpt2").narrow(n_layer=[3]))
+    assert doubts(inside.describe()) == []
+    outside = for_objectives("decoder_params,latency_ms@laptop", space=spaces.get("gpt2").narrow(vocab_size=600))
+    (told,) = doubts(outside.describe())
+    assert told.startswith("laptop: it was not calibrated for all that is searched: vocab_size 600 (50257); ")
 
 
 def test_unknown_devices_are_named_with_what_there_is(folder: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -91,8 +92,22 @@ def test_fits_that_foretell_badly_or_without_interval_are_in_doubt() -> None:
         Evaluation(e.index, e.candidate, {"latency_ms@toy": Measurement.of(rng.uniform(1, 9), "ms", method="dice")})
         for e in evaluations()
     ]
+    assert made(n=8).doubts(["energy_wh"]) == []
     (doubt,) = calibrate("toy", noise, spaces.get("gpt2").to_dict(), Workload(), {}).doubts()
     assert doubt.startswith("latency_ms is in doubt: measurements left out of the fit were ranked with Kendall's tau")
+
+
+def test_what_a_space_has_beyond_the_calibrated_one_is_named() -> None:
+    calibration, whole = made(), spaces.get("gpt2")
+    assert calibration.beyond(whole.to_dict()) == []
+    assert calibration.beyond(whole.narrow(n_layer=[4, 5], d_model=[256]).to_dict()) == []
+    wider = whole.to_dict()
+    wider["dimensions"][0]["choices"] = [1, 2, 40]
+    wider["constants"]["vocab_size"] = 600
+    assert calibration.beyond(wider) == ["n_layer 1..40 (2..15)", "vocab_size 600 (50257)"]
+    mine = {"dimensions": [{"name": "bias", "choices": [False]}], "constants": {"network": "profiled"}}
+    other = {"dimensions": [{"name": "bias", "choices": [False, True]}], "constants": {"network": "intended"}}
+    assert dataclasses.replace(calibration, space=mine).beyond(other) == ["bias True", "network intended"]
 
 
 @pytest.mark.parametrize(

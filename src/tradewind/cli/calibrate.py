@@ -19,6 +19,7 @@ from tradewind.cli.common import (
     print_rows,
     workload_options,
 )
+from tradewind.core import QUANTITIES as ALL_QUANTITIES
 from tradewind.core import UsageError, Workload, parse_objectives
 
 
@@ -54,7 +55,7 @@ def calibrate(
     from tradewind.evaluators.sources import LOCAL_DEVICE
     from tradewind.predictors.calibration import Calibration, device_name
     from tradewind.predictors.calibration import calibrate as fit
-    from tradewind.predictors.features import QUANTITIES
+    from tradewind.predictors.features import QUANTITIES, counted
     from tradewind.studies import Study
 
     if out.suffix != ".json":
@@ -96,11 +97,22 @@ def calibrate(
         return
     print_rows([_short(row) for row in calibration.quality()], f"{name}: predictions left out of the fit")
     for quantity, model in calibration.models.items():
-        print_rows([{"price of": key, "per unit": value} for key, value in model.prices.items()], quantity)
+        unit = ALL_QUANTITIES[quantity].unit
+        rows = [(key, value, f"{unit} / {counted(quantity, key)}") for key, value in model.prices.items()]
+        print_rows([{"work": key, "price": value, "unit": per} for key, value, per in rows], f"prices: {quantity}")
     for doubt in calibration.doubts():
         console(err=True).print(doubt, soft_wrap=True)
-    told = f"Written to {out}. Use it: tradewind search --device {out} --algorithm exact --out runs/b"
-    console(err=True).print(told, soft_wrap=True)
+    console(err=True).print(f"Written to {out}. Use it: {_use(calibration, out, space, sets)}", soft_wrap=True)
+
+
+def _use(calibration: Any, out: Path, space: str, sets: list[str] | None) -> str:
+    """A command that searches the calibrated space on the calibrated device, at the same workload."""
+    from tradewind.reports.stored import workload_words
+
+    words = ["tradewind search", f"--space {space}", *(f"--set {one}" for one in sets or ())]
+    words += [*workload_words(calibration.workload.to_dict()), f"--device {out}"]
+    words += [f"--objectives decoder_params,{next(iter(calibration.models))}", "--algorithm exact", "--out runs/b"]
+    return " ".join(words)
 
 
 def _summary(calibration: Any, out: Path) -> dict[str, Any]:

@@ -44,7 +44,9 @@ def proxies(
     tokenizer: TokenizerOption = "bytes",
     archs: Annotated[int, typer.Option("--archs", help="Architectures, even in log decoder parameters.", min=3)] = 24,
     low: Annotated[float | None, typer.Option("--low", help="Least decoder parameters (default: the space's).")] = None,
-    high: Annotated[float | None, typer.Option("--high", help="Most decoder parameters (default: 100 x low).")] = None,
+    high: Annotated[
+        float | None, typer.Option("--high", help="Most decoder parameters (default: 100 x low, at most the space's).")
+    ] = None,
     again: Annotated[int, typer.Option("--again", help="Every n-th trains with a second seed, 0: none.", min=0)] = 3,
     recipe: RecipeOption = "default",
     steps: StepsOption = None,
@@ -75,8 +77,10 @@ def proxies(
     how = read_recipe(recipe, steps, setting, seed)
     torch.set_num_threads(threads)
     text = training.prepare(data, tokenizer)
-    least = low or float(np.min(costs.decoder_params(place.sample_many(POOL, seed))))
-    chosen = stratified(place, archs, least, high or ORDERS * least, seed)
+    sizes = np.asarray(costs.decoder_params(place.sample_many(POOL, seed)))
+    least = float(sizes.min()) if low is None else low
+    most = min(ORDERS * least, float(sizes.max()) + 1) if high is None else high
+    chosen = stratified(place, archs, least, most, seed)
     experiment = Experiment(tuple(chosen), text, how, again)
     rows = experiment.run(out, (lambda _: None) if as_json else lambda words: console(err=True).print(words))
     judged, left_out = judge(rows, seed, resamples)

@@ -91,6 +91,7 @@ def search(
     length=64 --algorithm mo-asha --out runs/trained
     """
     from tradewind.studies import Study
+    from tradewind.studies.descriptions import doubts
 
     place = get_space(space, sets) if supernet is None else _space_of(supernet, space, sets)
     if data is not None:
@@ -113,6 +114,8 @@ def search(
         baselines=baseline,
         resume=True,
     )
+    for doubt in doubts(study.config["evaluator"]):
+        console(err=True).print(doubt, soft_wrap=True)
     try:
         study.run(budget=budget, progress=not as_json)
     except KeyboardInterrupt:

@@ -29,6 +29,8 @@ RunArgument = Annotated[Path, typer.Argument(help="Folder that `supernet train` 
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N.")]
 WindowsOption = Annotated[int, typer.Option("--batches", help="Batches of validation text a network reads.", min=1)]
 SampleOption = Annotated[int, typer.Option("-n", help="Sub-networks to draw, spread over all sizes.", min=1)]
+FEWEST = 8
+"""Networks from which a rank correlation is told with an interval: resamples of fewer say nothing."""
 ROWS = 24
 """Rows of a frontier that are printed."""
 
@@ -133,7 +135,8 @@ def rank(
 ) -> None:
     """Train a sample of the space from scratch and correlate its ranking with that of inherited weights.
 
-    Prints Spearman's and Kendall's correlation with 95% bootstrap intervals, beside those of parameters alone.
+    Prints Spearman's and Kendall's correlation with 95% bootstrap intervals (of 8 networks or more), beside those of
+    parameters alone.
 
     Example: tradewind supernet rank runs/net -n 12 --steps 300 --out runs/rank
     """
@@ -178,13 +181,16 @@ def rank(
         print_json(report_of)
         return
     print_rows(rows, "loss in nats per token, inherited and trained alone")
-    print_rows(
-        [
-            {"ranked by": name, "correlation": kind, "value": f[kind].value, "low": f[kind].low, "high": f[kind].high}
-            for name, f in found.items()
-            for kind in ("spearman", "kendall")
-        ]
-    )
+    count = min(f["n"] for f in found.values())
+    told = []
+    for name, f in found.items():
+        for kind in ("spearman", "kendall"):
+            row = {"ranked by": name, "correlation": kind, "value": f[kind].value}
+            told.append(row | ({"95% from": f[kind].low, "to": f[kind].high} if count >= FEWEST else {}))
+    print_rows(told)
+    if count < FEWEST:
+        note = f"{count} networks are too few for an interval, which takes {FEWEST}; give a larger -n"
+        console(err=True).print(note, soft_wrap=True)
 
 
 def _text(stored: StoredSupernet) -> TokenData:

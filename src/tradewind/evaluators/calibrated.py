@@ -46,6 +46,12 @@ class CalibratedEvaluator:
                 f"{calibration.name} was calibrated for {_words(calibration.workload)}, not for {_words(workload)}; "
                 "ask for that workload or calibrate again"
             )
+        self._doubts = calibration.doubts([objective.quantity for objective in self._objectives])
+        if space is not None and (beyond := calibration.beyond(space.to_dict())):
+            self._doubts.append(
+                f"it was not calibrated for all that is searched: {', '.join(beyond)}; what it foretells there is "
+                "extrapolated, so calibrate it on the space that is searched"
+            )
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -66,12 +72,13 @@ class CalibratedEvaluator:
         return [{key: column[row] for key, column in columns.items()} for row in range(len(candidates))]
 
     def describe(self) -> dict[str, Any]:
-        """The device's name and the hash of its models: another calibration is another evaluator."""
+        """The device's name, a hash of its models (another calibration is another evaluator), what is in doubt."""
         return {
             "kind": "calibrated",
             "objectives": [objective.name for objective in self._objectives],
             "device": self._calibration.name,
             "models": content_hash({o.name: model.to_dict() for o, model in self._models.items()}),
+            **({"doubts": self._doubts} if self._doubts else {}),
         }
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +72,20 @@ class Calibration:
             )
         return rows
 
-    def doubts(self) -> list[str]:
-        """Sentences that name what was measured but not calibrated, and the fits that a search should not rely on."""
+    def doubts(self, quantities: Collection[str] = QUANTITIES) -> list[str]:
+        """Sentences that name what was measured but not calibrated, and the fits that a search should not rely on.
+
+        Of some quantities where they are given.
+        """
         measured = {key.partition("@")[0] for row in self.measurements for key in row["measurements"]}
         told = [
             f"{quantity} is not calibrated: {len(self._values(quantity))} of {len(self.measurements)} measurements "
             f"gave a value and {FEWEST} are needed{_reasons(self.measurements, quantity)}"
-            for quantity in sorted(measured - set(self.models))
+            for quantity in sorted(measured & set(quantities) - set(self.models))
         ]
         for row in self.quality():
+            if row["quantity"] not in quantities:
+                continue
             if not row["left_out_kendall"] >= TRUSTED_KENDALL:
                 told.append(
                     f"{row['quantity']} is in doubt: measurements left out of the fit were ranked with Kendall's tau "
@@ -89,6 +94,22 @@ class Calibration:
                 )
             if row["half_width_90"] is None:
                 told.append(f"{row['quantity']}: {row['n']} measurements are too few for a 90% interval; measure more")
+        return told
+
+    def beyond(self, space: Mapping[str, Any]) -> list[str]:
+        """What networks of another space have and none of the calibrated space, as ``n_layer 2..15 (2..3)``.
+
+        What is predicted of them is extrapolated. A dimension that the calibrated space does not name is left out.
+        """
+        mine, others = _choices(self.space), _choices(space)
+        told = []
+        for name in sorted(mine.keys() & others.keys()):
+            if _range(others[name]) and _range(mine[name]):
+                (low, high), (least, most) = _range(others[name]), _range(mine[name])
+                if low < least or high > most:
+                    told.append(f"{name} {_span(low, high)} ({_span(least, most)})")
+            elif new := [str(value) for value in others[name] if value not in mine[name]]:
+                told.append(f"{name} {', '.join(new)}")
         return told
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -186,6 +207,22 @@ def can_name(name: str) -> bool:
     """
     local = re.fullmatch(r"cpu|cuda(:\d+)?", name, re.IGNORECASE)
     return not local and bool(re.fullmatch(r"[A-Za-z0-9_.-]+", name)) and bool(name.strip("."))
+
+
+def _choices(space: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values of every dimension and constant of a space as plain data."""
+    free = {dimension["name"]: list(dimension["choices"]) for dimension in space.get("dimensions", ())}
+    return {name: [value] for name, value in space.get("constants", {}).items()} | free
+
+
+def _range(values: Sequence[Any]) -> tuple[Any, ...]:
+    """The least and the largest of numbers; nothing where they are names or flags."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return (min(values), max(values)) if numbers else ()
+
+
+def _span(low: Any, high: Any) -> str:
+    return f"{low}" if low == high else f"{low}..{high}"
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]], quantity: str = "") -> str:

@@ -19,6 +19,28 @@ QUANTITIES = ("latency_ms", "decode_latency_ms", "peak_memory_mb", "energy_wh")
 """Quantities of a device that have features."""
 
 
+_COUNTED = {
+    "fixed": "forward", "layers": "layer", "biased layers": "layer", "attention matrices": "multiply-accumulate",
+    "feed-forward matrices": "multiply-accumulate", "scores": "multiply-accumulate",
+    "output layer": "multiply-accumulate", "decoder weights": "MB", "embedding weights": "MB", "activations": "MB",
+    "convolved rows": "row",
+}  # fmt: skip
+"""What a feature counts; the others count elements that are passed over."""
+_READ = ("attention matrices", "feed-forward matrices", "output layer")
+"""Features that count the weights that are read where one token is decoded."""
+
+
+def counted(quantity: str, feature: str) -> str:
+    """What the price of a feature is paid for, one of it.
+
+    >>> counted("latency_ms", "feed-forward matrices"), counted("decode_latency_ms", "feed-forward matrices")
+    ('multiply-accumulate', 'weight')
+    """
+    if quantity == "decode_latency_ms" and feature in _READ:
+        return "weight"
+    return "network" if quantity == "peak_memory_mb" and feature == "fixed" else _COUNTED.get(feature, "element")
+
+
 def features(quantity: str, archs: ArchitectureBatch, workload: Workload) -> dict[str, Count]:
     """The features of a quantity, each (N,) or 1 for the fixed part; all non-negative.
 

@@ -26,7 +26,8 @@ class ReportData:
     `retrained` fresh trainings after a search of programs.
     `space` and `workload` are what the study searched and measured; without them nothing is modelled.
     `setup` holds plain facts (space, algorithm, seed, workload, versions). `drift` pairs the number of evaluations done
-    with the anchor's cost relative to its first reading (1 means no drift). `damaged` names what could not be read.
+    with the anchor's cost relative to its first reading (1 means no drift). `damaged` names what could not be read,
+    `doubts` what a calibrated device is not to be relied on for.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ReportData:
     workload: Workload | None = None
     drift: tuple[tuple[int, float], ...] = ()
     damaged: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def lead(self) -> str:

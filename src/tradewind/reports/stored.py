@@ -11,6 +11,7 @@ from typing import Any
 from tradewind import spaces
 from tradewind.core import Evaluation, UsageError, Workload
 from tradewind.reports.data import ReportData
+from tradewind.studies.descriptions import doubts, parts
 
 MACHINE = (
     "device", "processor", "cores", "usable_cores", "memory_gb", "governor", "turbo", "gpu", "gpu_memory_gb", "driver",
@@ -47,6 +48,7 @@ def read(path: str | os.PathLike[str]) -> ReportData:
         space=study.space,
         workload=study.workload,
         drift=drift(everything),
+        doubts=tuple(doubts(study.config["evaluator"])),
         damaged=tuple(map(str, study.damaged)),
     )
 
@@ -73,7 +75,7 @@ def setup(config: Mapping[str, Any], created_at: str, budget: int) -> dict[str, 
 def machine(description: Any) -> dict[str, Any]:
     """What an evaluator's description says of the machine, wherever in it; the first of two answers counts."""
     found: dict[str, Any] = {}
-    for part in _parts(description):
+    for part in parts(description):
         for key in MACHINE:
             if key in part and not isinstance(part[key], (dict, list)):
                 found.setdefault(key, part[key])
@@ -103,17 +105,20 @@ def command(config: Mapping[str, Any], budget: int) -> str:
     words.append(f"--algorithm {config['algorithm']}")
     words += [f"--setting {key}={value}" for key, value in config["settings"].items()]
     words += [f"--budget {budget}", f"--seed {config['seed']}"]
-    plain = Workload().to_dict()
-    for key, option in (("batch", "batch"), ("seq_len", "length"), ("dtype", "dtype"), ("logits", "logits")):
-        if config["workload"][key] != plain[key]:
-            words.append(f"--{option} {config['workload'][key]}")
-    if config["workload"]["context"] != config["workload"]["seq_len"]:
-        words.append(f"--context {config['workload']['context']}")
+    words += workload_words(config["workload"])
     if config["device_options"].get("threads", 1) != 1:
         words.append(f"--threads {config['device_options']['threads']}")
     if config["device_options"].get("runtime", "torch") != "torch":
         words.append(f"--runtime {config['device_options']['runtime']}")
     return " ".join([*words, *([] if config["baselines"] else ["--no-baseline"]), "--out RUN"])
+
+
+def workload_words(workload: Mapping[str, Any]) -> list[str]:
+    """The options that ask for a workload, as far as it is not the usual one."""
+    plain = Workload().to_dict()
+    options = (("batch", "batch"), ("seq_len", "length"), ("dtype", "dtype"), ("logits", "logits"))
+    words = [f"--{option} {workload[key]}" for key, option in options if workload[key] != plain[key]]
+    return words + ([f"--context {workload['context']}"] if workload["context"] != workload["seq_len"] else [])
 
 
 def _of_programs(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +130,7 @@ def _of_programs(config: Mapping[str, Any]) -> dict[str, Any]:
         "dimensions": {name: ", ".join(found) for name, found in choices.items()},
         "models": config["space"]["constants"],
     }
-    for part in _parts(config["evaluator"]):
+    for part in parts(config["evaluator"]):
         if part.get("kind") == "program-training":
             facts |= {key: part[key] for key in ("text", "tokenizer", "recipe", "budget", "lookahead")}
     return facts
@@ -151,16 +156,5 @@ def _span(choices: Sequence[Any]) -> str:
     return ",".join(map(str, choices))
 
 
-def _parts(description: Any) -> Iterator[Mapping[str, Any]]:
-    """Every dictionary inside a description, outermost first."""
-    if isinstance(description, Mapping):
-        yield description
-        for value in description.values():
-            yield from _parts(value)
-    elif isinstance(description, (list, tuple)):
-        for value in description:
-            yield from _parts(value)
-
-
 def _kinds(description: Any) -> list[Any]:
-    return [part["kind"] for part in _parts(description) if "kind" in part]
+    return [part["kind"] for part in parts(description) if "kind" in part]

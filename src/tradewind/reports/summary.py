@@ -89,6 +89,7 @@ def caveats(data: ReportData) -> list[str]:
     if drifted:
         done = "was divided by the drift" if data.setup.get("correct_drift") else "is shown as measured"
         lines.append(f"{drifted} of {len(data.valued)} were measured beyond the limit of drift; their time {done}.")
+    lines += [f"{doubt}." for doubt in data.doubts]
     if data.damaged:
         lines.append(f"{len(data.damaged)} stored entries are damaged and left out: {'; '.join(data.damaged[:3])}.")
     return lines

@@ -48,7 +48,7 @@ class CalibratedMetric:
 
     def warnings(self, scale: str) -> list[str]:
         """What the calibration doubts of this quantity, and whether it was made on another scale."""
-        doubts = [doubt for doubt in self.calibration.doubts() if doubt.startswith(self.quantity)]
+        doubts = self.calibration.doubts([self.quantity])
         space = str(self.calibration.space.get("name", scale))
         other = [f"calibrated on {space}, so {scale} is an extrapolation"] if space != scale else []
         return doubts + other
