@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 @pytest.fixture
 def misbehaving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Worker]]:
     """Makes workers whose candidates do what they are told; all are closed in the end."""
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
     made = []
 
     def make(device: str = "cpu") -> Worker:
@@ -52,10 +53,10 @@ def misfit() -> Callable[..., Misfit]:
 
 @pytest.fixture
 def gone() -> Callable[[int], bool]:
-    """Whether a process ends within two seconds; a zombie that its parent has yet to collect counts as ended."""
+    """Whether a process ends within a minute; a zombie that its parent has yet to collect counts as ended."""
 
     def check(pid: int) -> bool:
-        end = time.monotonic() + 2.0
+        end = time.monotonic() + 60.0
         while time.monotonic() < end:
             try:
                 if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:

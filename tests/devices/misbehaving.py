@@ -56,9 +56,12 @@ def handle(request: dict) -> dict:
             pass
     if what == "detach":
         detached(order["file"])
-        time.sleep(3600 if order["then"] == "hang" else 0.3)
+        if order["then"] == "hang":
+            time.sleep(3600)
         if order["then"] == "crash":
             os.abort()
+        if order["then"] == "hoard":
+            return allocate(order | {"then": 3600})
         return order["with"]
     if what == "allocate":
         return allocate(order)
@@ -78,6 +81,9 @@ def handle(request: dict) -> dict:
         for _ in range(4):
             if not os.fork():
                 allocate(order)
+        time.sleep(3600)
+    if what == "interrupt":
+        os.kill(order["owner"], signal.SIGINT)
         time.sleep(3600)
     if what == "kill host":
         Path(order["file"]).write_text(str(os.getpid()))

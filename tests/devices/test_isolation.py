@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.waiting import PATIENCE, wait_until
 
 from tradewind.core import DeviceError
 from tradewind.devices.isolation import Worker
@@ -37,7 +36,7 @@ FAILURES = [
 ]
 
 
-def ask(worker: Worker, order: dict, seconds: float = 60.0, megabytes: float = 500.0) -> dict:
+def ask(worker: Worker, order: dict, seconds: float = PATIENCE, megabytes: float = 500.0) -> dict:
     return worker.ask(order, seconds, megabytes)
 
 
@@ -62,7 +61,7 @@ def test_each_failure_has_its_own_reason_and_the_next_candidate_is_measured(
     worker = misbehaving()
     worker.start()
     host = worker.pid
-    reply = ask(worker, order, seconds=0.3 if order["do"] in ("hang", "spin") else 60.0)
+    reply = ask(worker, order, seconds=0.3 if order["do"] in ("hang", "spin") else PATIENCE)
     assert reply["failed"].startswith(reason)
     assert "\n" not in reply["failed"]
     assert descendants() == {host}, "the trial's process must be gone when its failure is told"
@@ -75,13 +74,13 @@ def test_what_a_candidate_prints_does_not_disturb(misbehaving: MakeWorker, capfd
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("then", ["hang", "crash", "answer"])
+@pytest.mark.parametrize("then", ["hoard", "crash", "answer"])
 def test_a_detached_grandchild_is_killed(
     misbehaving: MakeWorker, tmp_path: Path, gone: Callable[[int], bool], then: str
 ) -> None:
     file = tmp_path / "pid"
-    order = {"do": "detach", "file": str(file), "then": then, "with": 1}
-    reply = ask(misbehaving(), order, seconds=2.0 if then == "hang" else 60.0)
+    order = {"do": "detach", "file": str(file), "then": then, "megabytes": 200, "with": 1}
+    reply = ask(misbehaving(), order, megabytes=150)
     assert ("result" in reply) == (then == "answer")
     assert gone(int(file.read_text()))
 
@@ -115,26 +114,25 @@ def test_an_absurd_allocation_is_refused_at_once(misbehaving: MakeWorker) -> Non
     assert reply["failed"] == "oom: an allocation was refused under the limit of 500 MB"
 
 
-def test_memory_within_the_limit_is_measured(misbehaving: MakeWorker) -> None:
-    order = {"do": "allocate", "megabytes": 100, "then": 1.0, "with": "done"}
-    reply = ask(misbehaving(), order, megabytes=300)
+def test_memory_within_the_limit_is_granted(misbehaving: MakeWorker) -> None:
+    reply = ask(misbehaving(), {"do": "allocate", "megabytes": 100, "with": "done"}, megabytes=300)
     assert reply["result"] == "done"
-    assert 50 < reply["peak_mb"] < 115
+    assert reply["peak_mb"] < 115
 
 
 def test_hundreds_of_failures_leave_nothing_behind(misbehaving: MakeWorker) -> None:
     worker = misbehaving()
     orders = [order for order, _ in FAILURES if order["do"] not in ("spin", "flood", "garbage")]
     for order in orders:
-        ask(worker, order, seconds=0.1 if order["do"] == "hang" else 60.0)
+        ask(worker, order, seconds=0.1 if order["do"] == "hang" else PATIENCE)
     assert worker.pid is not None
     host = psutil.Process(worker.pid)
     me = psutil.Process()
-    before = (me.num_fds(), host.num_fds(), descendants(), sorted(os.listdir("/dev/shm")), me.num_threads())
+    before = (me.num_fds(), host.num_fds(), descendants(), me.num_threads())
     for _ in range(6):
         for order in orders:
-            ask(worker, order, seconds=0.1 if order["do"] == "hang" else 60.0)
-    after = (me.num_fds(), host.num_fds(), descendants(), sorted(os.listdir("/dev/shm")), me.num_threads())
+            ask(worker, order, seconds=0.1 if order["do"] == "hang" else PATIENCE)
+    after = (me.num_fds(), host.num_fds(), descendants(), me.num_threads())
     assert after == before
     assert not [p for p in me.children(recursive=True) if p.status() == psutil.STATUS_ZOMBIE]
 
@@ -165,7 +163,9 @@ def test_a_frozen_host_is_given_up(misbehaving: MakeWorker, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("busy", [True, False])
-def test_nothing_outlives_an_owner_killed_by_force(gone: Callable[[int], bool], tmp_path: Path, busy: bool) -> None:
+def test_nothing_outlives_an_owner_killed_by_force(
+    gone: Callable[[int], bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
     file = tmp_path / "pid"
     code = f"""
 import os, sys, threading, time
@@ -179,13 +179,12 @@ if {busy}:
     worker.ask({{"do": "detach", "file": {str(file)!r}, "then": "hang"}}, 3600, 500)
 time.sleep(3600)
 """
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert owner.stdout is not None
     host = int(owner.stdout.readline())
-    deadline = time.monotonic() + 30
-    while busy and not (file.exists() and file.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    if busy:
+        wait_until(lambda: file.exists() and file.read_text() != "", owner)
     below = [p.pid for p in psutil.Process(host).children(recursive=True)]
     assert bool(below) == busy
     holder = [p for p in psutil.Process(owner.pid).children() if p.pid != host]
@@ -199,10 +198,8 @@ time.sleep(3600)
 
 def test_an_interrupt_ends_the_worker(misbehaving: MakeWorker) -> None:
     worker = misbehaving()
-    worker.start()
-    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        ask(worker, {"do": "hang"})
+        ask(worker, {"do": "interrupt", "owner": os.getpid()})
     assert worker.pid is None
     assert descendants() == set()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import PATIENCE
 
 from tradewind.devices import memory
 
@@ -30,7 +31,7 @@ touched = lambda megabytes: np.ones(int(megabytes * 1e6), dtype=np.uint8)
 gauge = memory.HighWaterGauge()
 """
     run = subprocess.run(
-        [sys.executable, "-c", prelude + script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", prelude + script], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     return [float(word) for word in run.stdout.split()]
 

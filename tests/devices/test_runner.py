@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE
 
 from tradewind import devices
 from tradewind.core import Measurement, UsageError, Workload
@@ -22,7 +23,7 @@ BOTH = ["latency_ms", "peak_memory_mb"]
 @pytest.fixture
 def runner(misbehaving: Callable[..., Worker], tmp_path: Path) -> Iterator[Runner]:
     with Runner(
-        "cpu", worker=misbehaving(), lock=MeasuringLock(tmp_path / "lock"), time_limit_s=30, memory_limit_mb=300
+        "cpu", worker=misbehaving(), lock=MeasuringLock(tmp_path / "lock"), time_limit_s=PATIENCE, memory_limit_mb=300
     ) as made:
         yield made
 
@@ -124,7 +125,7 @@ with Runner("cpu", worker=Worker(module="misbehaving"), lock=MeasuringLock(Path(
         runner.measure(Candidate(), ["latency_ms"])
 """
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
-    assert [process.wait(60) for process in running] == [0, 0]
+    assert [process.wait(PATIENCE) for process in running] == [0, 0]
     events = log.read_text().split()
     assert events == ["begin", "end"] * 6
 

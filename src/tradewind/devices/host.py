@@ -33,7 +33,7 @@ Handler = Callable[[Any], Any]
 
 _CHUNK = 65536
 _IDLE_SECONDS = 1.0
-_HANG_UP_SECONDS = 0.5
+_HANG_UP_SECONDS = 5.0
 
 
 class _OwnerGoneError(Exception):

@@ -22,8 +22,9 @@ from tradewind.devices.frames import Inbox, ProtocolError, send
 from tradewind.devices.processes import kill_tree
 
 _START_SECONDS = 180.0
-_GRACE_SECONDS = 10.0
-_END_SECONDS = 2.0
+_GRACE_SECONDS = 30.0
+_HANG_UP_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
 _CHUNK = 65536
 
 
@@ -147,7 +148,7 @@ class _Running:
     def exit_code(self) -> int | None:
         """How the process ended, None if it has only hung up."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.process.wait(_END_SECONDS / 4)
+            return self.process.wait(_HANG_UP_SECONDS)
         return None
 
     def stop(self) -> None:
@@ -155,7 +156,7 @@ class _Running:
         os.close(self._requests)
         os.close(self._replies)
         try:
-            self.process.wait(_END_SECONDS / 2)
+            self.process.wait(_CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             kill_tree(self.process.pid)
             self.process.wait()

@@ -32,7 +32,7 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def kill_descendants(seconds: float = 2.0) -> bool:
+def kill_descendants(seconds: float = 5.0) -> bool:
     """Kill everything below this process and reap it; True when nothing is left within `seconds`.
 
     Rounds are needed: each kill may orphan processes into this one, and a process may fork while it is listed.
