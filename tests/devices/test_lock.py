@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -19,25 +22,62 @@ from pathlib import Path
 from tradewind.devices.lock import MeasuringLock
 with MeasuringLock(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
+    sys.stdin.read()
+    time.sleep(0.1)  # who does not wait is here before this goes on
+    print("let go", flush=True)
 """
 
 
-def hold(path: Path, seconds: float) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"held\n"
-    process.stdout.close()
-    return process
+class Holder:
+    """Another process that holds the lock from now on until it is told to let go, or killed."""
+
+    def __init__(self, path: Path) -> None:
+        command = [sys.executable, "-c", HOLD, str(path)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._stdout.readline() == b"held\n"
+
+    def let_go(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def has_let_go(self) -> bool:
+        os.set_blocking(self._stdout.fileno(), False)
+        return self._stdout.read() == b"let go\n"
+
+    def __enter__(self) -> Holder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go()
+        self._stdout.close()
+        self.process.wait()
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+
+@contextlib.contextmanager
+def upon_a_warning(act: Callable[[], None]) -> Iterator[None]:
+    """Do something whenever the lock warns that it is about to wait."""
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: act()  # type: ignore[method-assign]
+    logger = logging.getLogger("tradewind.devices")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_two_holders_take_turns_and_the_wait_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "lock"
-    other = hold(path, 0.5)
-    with caplog.at_level(logging.WARNING, logger="tradewind.devices"), MeasuringLock(path):
-        assert other.wait(10) == 0, "the other must have let go first"
+    caplog.set_level(logging.WARNING, logger="tradewind.devices")
+    with Holder(path) as other, upon_a_warning(other.let_go), MeasuringLock(path):
+        assert other.has_let_go()
     assert [r.getMessage() for r in caplog.records] == [
-        f"another measurement runs on this machine (pid {other.pid}); waiting for it"
+        f"another measurement runs on this machine (pid {other.process.pid}); waiting for it"
     ]
 
 
@@ -69,9 +109,8 @@ def test_threads_of_one_process_take_turns_too(tmp_path: Path) -> None:
 
 
 def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
-    other = hold(tmp_path / "lock", 3600)
-    other.kill()
-    other.wait()
+    with Holder(tmp_path / "lock") as other:
+        other.process.kill()
     with MeasuringLock(tmp_path / "lock"):
         pass
 
@@ -88,12 +127,14 @@ def test_a_fork_does_not_keep_it(tmp_path: Path) -> None:
 
 def test_a_file_that_was_removed_while_waiting_excludes_nobody(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    other = hold(path, 0.5)
-    remover = threading.Timer(0.1, path.unlink)
-    remover.start()
-    with MeasuringLock(path):
-        assert path.exists(), "the lock must be on the file that others will open"
-    other.wait()
+    with Holder(path) as other:
+
+        def remove() -> None:
+            path.unlink()
+            other.let_go()
+
+        with upon_a_warning(remove), MeasuringLock(path):
+            assert path.exists(), "the lock must be on the file that others will open"
 
 
 def test_a_link_or_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
