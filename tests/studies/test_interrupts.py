@@ -88,7 +88,7 @@ def test_an_interrupted_run_keeps_what_finished_and_goes_on(tmp_path: Path, dete
 
     def life(report: object) -> None:
         try:
-            create(tmp_path / "run", 0.5, report).run(budget=12, progress=False)
+            create(tmp_path / "run", 3600.0, report).run(budget=12, progress=False)
         except KeyboardInterrupt:
             os._exit(7)
 

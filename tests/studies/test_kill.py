@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.studies.fakes import OBJECTIVES, SPACE, Slow, facts
+from tests.waiting import PATIENCE
 
 from tradewind.core import Measurement, Workload
 from tradewind.devices import Runner, Timing, get
@@ -36,12 +37,16 @@ def create(path: Path, algorithm: str, evaluator: Any) -> Study:
 
 
 def launch(work: Callable[[Callable[[], None]], None]) -> tuple[int, int]:
-    """A forked child that works and reports; its process number and the pipe that it reports to."""
+    """A forked child that works and reports; its process number and the pipe that it reports to.
+
+    One that hangs ends itself by an alarm.
+    """
     heard, tell = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(heard)
+            signal.alarm(int(PATIENCE))
             work(lambda: os.write(tell, b"."))  # type: ignore[arg-type, return-value]
         finally:
             os._exit(0)
@@ -56,27 +61,38 @@ def test_a_study_killed_again_and_again_ends_like_one_that_was_not(
     """SIGKILL at random moments: before there is a database, before and in the middle of evaluations.
 
     The child reports at the start of each evaluation, when all before it must be durable if each is a transaction of
-    its own. It is killed only after some reports, or before the first, so that every life but the earliest gets on.
+    its own. It is killed only after some reports, so that every life but the earliest gets on, and goes only one
+    evaluation further by itself, so that it cannot end before it is killed. The earliest two only create the study:
+    a candidate that is launched in vain three times is given up.
     """
     whole = create(tmp_path / "whole", algorithm, Slow(0.0, deterministic))
     whole.run(budget=BUDGET, progress=False)
     path = tmp_path / "killed"
 
-    def life(report: Callable[[], None]) -> None:
-        study = create(path, algorithm, Slow(0.002, deterministic, before=report))
-        study.run(budget=BUDGET, progress=False)
-
     draw = random.Random(1)
     kills, reports = 0, 0
     for number in range(200):
+        awaited = 0 if number < 4 else draw.randrange(2, 4)
+
+        def life(report: Callable[[], None], number: int = number, awaited: int = awaited) -> None:
+            begun = 0
+
+            def before() -> None:
+                nonlocal begun
+                report()
+                begun += 1
+                if begun == awaited + 2 or not awaited:
+                    signal.pause()
+
+            study = create(path, algorithm, Slow(0.002, deterministic, before))
+            if number >= 2:
+                study.run(budget=BUDGET, progress=False)
+
         child, heard = launch(life)
         begun = 0
-        if number < 4:
-            time.sleep(draw.uniform(0, 0.03))
-        else:
-            while begun < draw.randrange(2, 6) and os.read(heard, 1):
-                begun += 1
-            time.sleep(draw.uniform(0, 0.004))
+        while begun < awaited and os.read(heard, 1):
+            begun += 1
+        time.sleep(draw.uniform(0, 0.004 if awaited else 0.03))
         os.kill(child, signal.SIGKILL)
         killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         begun += len(os.read(heard, 1000))

@@ -3,14 +3,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from tests.waiting import PATIENCE, wait_until
 
 from tradewind.core import FileFormatError, StudyError, UsageError
 from tradewind.core.files import read_json
@@ -145,26 +144,19 @@ def test_stopped_at_any_moment_it_leaves_whole_runs_and_no_worker(tmp_path: Path
     script = (
         "from tradewind.studies.compare import Contest, run\n"
         "if __name__ == '__main__':\n"
-        f"    contest = Contest.of(['hwgpt-s'], ['perplexity,params'], 'random', seeds=500)\n"
+        f"    contest = Contest.of(['hwgpt-s'], ['perplexity,params'], 'random', seeds=5000)\n"
         f"    run(contest, {str(tmp_path)!r}, workers=1)\n"
     )
     (tmp_path / "script.py").write_text(script)
     process = subprocess.Popen([sys.executable, str(tmp_path / "script.py")], stderr=subprocess.DEVNULL)
-    wait_until(lambda: len(list(tmp_path.rglob("*.parquet"))) >= 3)
+    wait_until(lambda: len(list(tmp_path.rglob("*.parquet"))) >= 3, process)
     workers = psutil.Process(process.pid).children(recursive=True)
     assert workers
     process.send_signal(number)
-    process.wait(timeout=30)
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    process.wait(PATIENCE)
+    _, alive = psutil.wait_procs(workers, PATIENCE)
     assert not alive
-    long = Contest.of(["hwgpt-s"], ["perplexity,params"], "random", seeds=500)
+    long = Contest.of(["hwgpt-s"], ["perplexity,params"], "random", seeds=5000)
     done = [task for task in long.tasks() if records.is_done(task, tmp_path)]
-    assert 3 <= len(done) < 500
+    assert 3 <= len(done) < 5000
     assert all(len(read_run(task, tmp_path)) == 200 for task in done)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
