@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Tradewind
+from tests.waiting import wait_until
 
 from tradewind.core import StudyError
 from tradewind.programs import Program, primer_ez
@@ -77,19 +75,21 @@ def test_kill_9_and_the_same_command_goes_on_to_the_same_result(tmp_path: Path) 
         words = ["evolve", *SMALL, "--individuals", str(individuals), "--workers", "2", "--retrain", "0", "--out", out]
         return [sys.executable, "-m", "tradewind", *words]
 
-    killed = subprocess.Popen(command("cut", 12), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 120
-    while time.monotonic() < end and killed.poll() is None:
+    def has_begun() -> bool:
         with contextlib.suppress(StudyError):  # not made yet
-            if len(content(tmp_path / "cut")) >= 3:
-                break
-        time.sleep(0.05)
-    os.kill(killed.pid, signal.SIGKILL)
+            return len(content(tmp_path / "cut")) >= 3
+        return False
+
+    killed = subprocess.Popen(
+        command("cut", 10_000), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_until(has_begun, killed)
+    killed.kill()
     killed.wait()
-    done = len(content(tmp_path / "cut"))
-    assert 0 < done < 12, "it was killed on the way"
+    individuals = max(12, len(content(tmp_path / "cut")) + 3)
     for out in ("cut", "whole"):
-        subprocess.run(command(out, 12), cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(command(out, individuals), cwd=tmp_path, check=True, capture_output=True)
+    assert len(content(tmp_path / "cut")) == individuals
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
 
 

@@ -1,22 +1,23 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.conftest import Tradewind
+from tests.waiting import PATIENCE, wait_until
 
-from tradewind.core import Measurement, Measurements
+from tradewind.core import Measurement, Measurements, StudyError
 from tradewind.evaluators import FormulaEvaluator
-from tradewind.studies import Study
+from tradewind.studies import StoredStudy, Study
 
 CHEAP = ("search", "--objectives", "decoder_params,flops", "--algorithm", "lts", "--no-baseline", "--seed", "3")
 
@@ -74,21 +75,25 @@ def test_a_search_without_one_value_fails_and_says_why(tradewind: Tradewind, mon
     assert tradewind(*CHEAP, "--budget", 20, "--out", "runs/a").status == 1
 
 
-def _start(folder: Path, seconds: float) -> subprocess.Popen[str]:
+def _start(folder: Path) -> subprocess.Popen[str]:
+    """A search that has some evaluations and goes on."""
     words = [sys.executable, "-m", "tradewind", *CHEAP, "--budget", "100000", "--out", "runs/a"]
     child = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (folder / "runs" / "a" / "study.db").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(seconds)
+
+    def has_begun() -> bool:
+        with contextlib.suppress(StudyError):  # not made yet
+            return bool(StoredStudy(folder / "runs" / "a").evaluations())
+        return False
+
+    wait_until(has_begun, child)
     return child
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_everything_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
-    child = _start(tmp_path, 2.0)
+    child = _start(tmp_path)
     os.kill(child.pid, number)
-    _, err = child.communicate(timeout=60)
+    _, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == 1
     assert "the same command goes on" in err
     assert "Traceback" not in err
@@ -98,11 +103,12 @@ def test_a_stop_keeps_everything_and_says_how_to_go_on(tmp_path: Path, number: s
 
 
 def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
-    child = _start(tmp_path, 2.0)
+    child = _start(tmp_path)
     child.kill()
-    child.communicate(timeout=60)
+    child.communicate(timeout=PATIENCE)
     study = Study.open(tmp_path / "runs" / "a")
     done = [e.candidate.id for e in study.evaluations()]
+    assert done
     assert study.verify() == []
     study.run(budget=len(done) + 10, progress=False)
     assert [e.candidate.id for e in study.evaluations()][: len(done)] == done
