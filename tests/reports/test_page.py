@@ -13,6 +13,7 @@ import pytest
 from tests.reports.payloads import PAYLOAD, hostile_study
 from tests.reports.synthetic import study
 from tests.reports.test_markup import Reader
+from tests.waiting import PATIENCE
 
 from tradewind.reports.machine import document
 from tradewind.reports.page import ASSETS, render
@@ -111,7 +112,7 @@ def test_a_browser_draws_every_chart_under_the_policy(tmp_path: Path) -> None:
         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--dump-dom",
         f"file://{tmp_path / 'report.html'}",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert "Content Security Policy" not in done.stderr
     assert "Uncaught" not in done.stderr
     drawn = re.findall(r'<figure data-chart="([^"]+)">.*?class="plot js-plotly-plot"', done.stdout, re.DOTALL)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE
 
 from tradewind import models
 from tradewind.core import Architecture, UsageError
@@ -56,7 +57,7 @@ def test_two_processes_train_as_one_does(
         [*torchrun, str(tmp_path / "child.py"), json.dumps(job)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.waiting import PATIENCE
 from torch import nn
 
 from tradewind import models
@@ -49,7 +50,7 @@ def test_replicas_share_weights_and_not_gradients() -> None:
 def test_each_has_a_thread_and_a_share_of_torchs_threads() -> None:
     torch.set_num_threads(4)
     replicas = Replicas(nn.Linear(1, 1), 2)
-    meeting = threading.Barrier(2, timeout=30)  # breaks unless both run at once
+    meeting = threading.Barrier(2, timeout=PATIENCE)  # breaks unless both run at once
 
     def work(module: nn.Module, i: int) -> tuple[int, int]:
         meeting.wait()
