@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.waiting import PATIENCE
 
 from tradewind import costs, devices
 from tradewind.core import GPT2, DeviceError, TransformerXL, UsageError, Workload
@@ -25,7 +26,9 @@ RUNTIME = f"onnxruntime {ort.__version__}"
 @pytest.fixture(scope="module")
 def runner() -> Iterator[Runner]:
     place = devices.get("cpu", runtime="onnxruntime")
-    with Runner(place, workload=Workload(seq_len=16), timing=QUICK, memory_limit_mb=3000) as made:
+    with Runner(
+        place, workload=Workload(seq_len=16), timing=QUICK, time_limit_s=PATIENCE, memory_limit_mb=3000
+    ) as made:
         yield made
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE
 
 from tradewind import costs, devices
 from tradewind.core import GPT2, HWGPT, Measurement, TransformerXL, Workload
@@ -20,7 +21,9 @@ BIG = GPT2(d_model=768, n_head=(8,) * 6, d_inner=(3072,) * 6, vocab_size=16000, 
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[Runner]:
-    with Runner("cpu", workload=Workload(seq_len=64), timing=QUICK, memory_limit_mb=2000) as made:
+    with Runner(
+        "cpu", workload=Workload(seq_len=64), timing=QUICK, time_limit_s=PATIENCE, memory_limit_mb=2000
+    ) as made:
         yield made
 
 
@@ -99,7 +102,9 @@ def test_a_time_in_which_others_had_the_processor_is_not_stable() -> None:
 
 
 def test_a_model_over_the_memory_limit_is_a_failure_and_the_next_is_measured() -> None:
-    with Runner("cpu", workload=Workload(seq_len=64), timing=QUICK, memory_limit_mb=120) as runner:
+    with Runner(
+        "cpu", workload=Workload(seq_len=64), timing=QUICK, time_limit_s=PATIENCE, memory_limit_mb=100
+    ) as runner:
         failed = runner.measure(BIG, ALL)["latency_ms"]
         assert failed.status == "failed"
         assert failed.reason.startswith("oom: ")

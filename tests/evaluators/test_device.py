@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE
 
 from tradewind.core import GPT2, Evaluation, Measurement, UsageError, Workload
 from tradewind.core.files import canonical_json
@@ -28,6 +29,7 @@ class TestDeviceEvaluator(EvaluatorSuite):
             "latency_ms,decode_latency_ms,peak_memory_mb",
             workload=Workload(seq_len=16),
             timing=Timing(min_repeats=3, max_repeats=3),
+            time_limit_s=PATIENCE,
             anchor_every=3,
         ) as made:
             yield made

@@ -34,6 +34,7 @@ Handler = Callable[[Any], Any]
 _CHUNK = 65536
 _IDLE_SECONDS = 1.0
 _HANG_UP_SECONDS = 5.0
+"""For a fork that has hung up to end, which costs time only where it lives on."""
 
 
 class _OwnerGoneError(Exception):

@@ -23,7 +23,9 @@ from tradewind.devices.processes import kill_tree
 
 _START_SECONDS = 180.0
 _GRACE_SECONDS = 30.0
+"""For the host to tell of a trial beyond its limit; longer than it waits for processes to end."""
 _HANG_UP_SECONDS = 5.0
+"""For a host that has hung up to end, which costs time only where it lives on."""
 _CLOSE_SECONDS = 1.0
 _CHUNK = 65536
 
