@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import random
 import shutil
 import sqlite3
 from pathlib import Path
@@ -61,9 +63,9 @@ def test_a_copied_folder_is_read_with_and_without_its_log(tmp_path: Path) -> Non
 def test_reading_while_it_is_written_shows_a_state_that_was_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every file changes in the middle of its copy; often the log is folded in and restarted, which tears the copy."""
+    """Files change in the middle of their copies; often the log is folded in and restarted, which tears the copy."""
     records = [evaluation(index) for index in range(400)]
-    left, copied, seen = iter(records), [], []
+    left, draw, copied, seen = iter(records), random.Random(0), [], []
     with Store.create(tmp_path / STUDY_FILE, "{}") as store:
         connection = store._connection.connection.driver_connection
         assert connection is not None
@@ -72,11 +74,13 @@ def test_reading_while_it_is_written_shows_a_state_that_was_committed(
         def copyfile(source: Path, target: Path) -> None:
             with open(source, "rb", buffering=0) as file, open(target, "wb") as copy:
                 copy.write(file.read(source.stat().st_size // 2))
-                store.append([next(left)])
+                for record in itertools.islice(left, draw.randrange(4)):
+                    store.append([record])
                 copy.write(file.read())
             copied.append(source)
 
         monkeypatch.setattr(room.shutil, "copyfile", copyfile)
+        monkeypatch.setattr(room, "_PAUSE_SECONDS", 0)
         for _ in range(12):
             with snapshot(tmp_path) as connection:
                 rows = read_rows(connection)
@@ -87,7 +91,7 @@ def test_reading_while_it_is_written_shows_a_state_that_was_committed(
             assert [decode(row) for row in rows] == records[: len(rows)]
             seen.append(len(rows))
     assert seen == sorted(seen)
-    assert len(set(seen)) == len(seen)
+    assert len(set(seen)) > 5
     assert len(copied) > 2 * len(seen), "some copies were torn and made again"
 
 
