@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import ast
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.conftest import Tradewind
+from tests.waiting import PATIENCE, wait_until
 
 from tradewind.evaluators import sources
 from tradewind.training import load_model
@@ -72,6 +76,26 @@ def test_training_that_diverges_fails(tradewind: Tradewind) -> None:
     assert said.status == 1
     assert "training diverged at step" in said.err
     assert "smaller --setting learning_rate" in said.err
+    said = tradewind("train", "--arch", "a.json", *QUICK, *wild, "--steps", 1, "--out", "last")
+    assert (said.status, "training diverged at step 1: the validation loss is nan" in said.err) == (1, True)
+
+
+def test_a_device_that_is_not_there_is_told(tradewind: Tradewind) -> None:
+    Path("a.json").write_text(json.dumps(ARCH))
+    said = tradewind("train", "--arch", "a.json", *QUICK, "--device", "bogus", "--out", "t")
+    assert (said.status, "unknown device of this machine 'bogus'" in said.err) == (2, True)
+    assert not Path("t").exists()
+
+
+def test_ctrl_c_is_told_and_what_was_trained_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(ARCH))
+    words = [sys.executable, "-m", "tradewind", "train", "--arch", "a.json", *map(str, QUICK), "--steps", "100000"]
+    child = subprocess.Popen([*words, "--out", "t"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    wait_until((tmp_path / "t" / "metrics.jsonl").is_file, child)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=PATIENCE)
+    assert (child.returncode, err.strip().splitlines()[-1]) == (1, "tradewind: stopped; what had finished is kept")
+    assert (tmp_path / "t" / "checkpoint.safetensors").is_file()
 
 
 def test_proxies_are_judged_by_trained_truth(tradewind: Tradewind) -> None:

@@ -101,6 +101,13 @@ def test_what_cannot_be_trained_has_its_reason(text: TokenData) -> None:
     found = wild.evaluate([SPACE.sample(0)])[0]["perplexity"]
     assert found.status == "invalid"
     assert found.reason.startswith("unstable: the loss is")
+    last = TrainingEvaluator(text, Recipe(steps=1, batch_size=2, length=16, learning_rate=1e30, warmup=0, clip=0.0))
+    assert last.evaluate([SPACE.sample(0)])[0]["perplexity"].reason == "unstable: the validation loss is nan"
+    early = Recipe(steps=2, batch_size=2, length=16, learning_rate=1e30, warmup=0, clip=0.0)
+    half = TrainingEvaluator(text, early, fidelities=[1, 2])
+    assert half.evaluate_at([SPACE.sample(0)], 1)[0]["perplexity"].reason == (
+        "unstable: the loss on the validation text is nan"
+    )
     evaluator = TrainingEvaluator(text, RECIPE)
     assert "length=8" in evaluator.problem(SPACE.narrow(context=8))
     assert evaluator.problem(SPACE) == ""

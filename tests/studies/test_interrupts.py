@@ -13,8 +13,8 @@ from tests.studies.fakes import OBJECTIVES, SPACE, Slow, facts
 from tests.studies.test_kill import launch
 
 from tradewind.core import Evaluation
+from tradewind.core.interrupts import Interrupts
 from tradewind.studies import StoredStudy, Study
-from tradewind.studies.interrupts import Interrupts
 from tradewind.studies.store import Store
 
 

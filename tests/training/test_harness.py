@@ -188,6 +188,7 @@ def test_a_local_task_gives_the_accuracy_computed_by_hand(task_folder: Path, tmp
         (entry,) = scores(model)
         assert entry["metrics"]["acc"] == pytest.approx(right / len(questions))
         assert entry["metrics"]["acc_stderr"] >= 0
+        assert "sample_len" not in entry["metrics"]
         assert entry["n"] == len(questions)
         assert asked[-1] == ("sailing", 12, 12), "eleven choices, one of them in two windows"
         accuracies.add(entry["metrics"]["acc"])

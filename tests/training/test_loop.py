@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 from tradewind import models, programs
 from tradewind.core import GPT2, Architecture, UsageError
 from tradewind.models import program
-from tradewind.training import Recipe, TokenData, Trainer, loop
+from tradewind.training import Recipe, TokenData, Trainer, loop, prepare
 from tradewind.training.metrics import read
 
 ARCH = GPT2(d_model=16, n_head=(2, 4), d_inner=(32, 24), vocab_size=256, context=24)
@@ -151,6 +152,68 @@ def test_a_run_that_ended_before_its_first_checkpoint_begins_its_record_again(te
     assert [row["step"] for row in resumed.history] == list(range(1, 9))
     assert [row["step"] for row in resumed.evaluations] == [2, 4, 6, 8]
     assert [row["step"] for row in read(tmp_path / "metrics.jsonl") if "loss" in row] == list(range(1, 9))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_waits_for_the_step_and_keeps_it(
+    number: signal.Signals, text: TokenData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Trainer(models.build(ARCH), text, Recipe(**QUICK), evaluate_every=3).run()
+    update = Trainer._update
+
+    def interrupted(self: Trainer) -> dict[str, Any]:
+        if self.step == 2:
+            os.kill(os.getpid(), number)
+        return update(self)
+
+    monkeypatch.setattr(Trainer, "_update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(models.build(ARCH), text, Recipe(**QUICK), tmp_path, evaluate_every=3).run()
+    resumed = Trainer(models.build(ARCH), text, Recipe(**QUICK), tmp_path, evaluate_every=3)
+    assert resumed.step == 3
+    resumed.run()
+    assert losses(resumed) == losses(whole)
+    assert resumed.evaluations == whole.evaluations
+
+
+def test_a_second_signal_stops_at_once_and_keeps_nothing_half(
+    text: TokenData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Trainer) -> dict[str, Any]:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr(Trainer, "_update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(models.build(ARCH), text, Recipe(**QUICK), tmp_path).run()
+    assert not (tmp_path / loop.CHECKPOINT).exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_last_step_that_spoils_the_weights_is_divergence(text: TokenData, tmp_path: Path) -> None:
+    wild = Recipe(**QUICK | {"steps": 1, "learning_rate": 1e30}, warmup=0, clip=0.0)
+    trainer = Trainer(models.build(ARCH), text, wild, tmp_path).run()
+    assert trainer.diverged == "the validation loss is nan"
+    assert trainer.evaluations == []
+    assert Trainer(models.build(ARCH), text, wild, tmp_path).diverged == trainer.diverged
+
+
+def test_a_gradient_that_is_no_number_stops_before_it_spoils_the_weights(text: TokenData) -> None:
+    model = models.build(ARCH)
+    model.final_norm.bias.register_hook(lambda gradient: gradient * math.inf)  # type: ignore[union-attr]
+    trainer = Trainer(model, text, Recipe(**QUICK)).run()
+    assert trainer.step == 1
+    assert trainer.diverged.startswith("the norm of the gradient is")
+    assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+
+
+def test_a_text_too_short_to_validate_is_refused_before_anything_is_claimed(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text("a line of text\n" * 80)
+    short = prepare(str(tmp_path / "short.txt"), cache=cache)
+    with pytest.raises(UsageError, match=r"the validation text has \d+ tokens, too few for a window of 128"):
+        Trainer(models.build(ARCH.replace(context=128)), short, Recipe(length=128), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

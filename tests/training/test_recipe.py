@@ -54,6 +54,7 @@ def test_published_recipes() -> None:
         ({"steps": 0}, "steps is 0; it must be a whole number of at least 1"),
         ({"length": 1.5}, "length is 1.5"),
         ({"warmup": -1}, "warmup is -1"),
+        ({"seed": "abc"}, "seed is 'abc'; it must be a whole number"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
         ({"learning_rate": math.nan}, "learning_rate is nan"),
         ({"clip": -1.0}, "clip is -1.0; it must be at least 0"),

@@ -69,6 +69,16 @@ def use_device(text: str) -> str:
     return calibrated.use(text)
 
 
+def use_torch(device: str, threads: int) -> None:
+    """Let torch use so many threads; raises `UsageError` or `DeviceError` where the device cannot be used here."""
+    import torch
+
+    from tradewind.devices import get
+
+    get(device, threads)
+    torch.set_num_threads(threads)
+
+
 def get_space_of_file(name: str, choices: Sequence[str] | None) -> ArchitectureSpace:
     """The named space with constants given by ``--set``, for verbs whose architectures come from a file.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, console, print_json, print_rows
+from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, console, print_json, print_rows, use_torch
 from tradewind.core import UsageError
 
 
@@ -39,14 +39,10 @@ def evaluate(
 
     Example: tradewind evaluate --checkpoint runs/t --tasks lts-14 --shots 1
     """
-    import torch
-
     from tradewind import training
-    from tradewind.devices import get
     from tradewind.training.tasks import evaluate_tasks, mean_accuracy
 
-    get(device, threads)
-    torch.set_num_threads(threads)
+    use_torch(device, threads)
     model, tokenizer = training.open_saved(checkpoint)
     if tokenizer is None:
         raise UsageError(f"{checkpoint} does not tell its tokenizer; give a folder that `tradewind train --out` made")

@@ -29,6 +29,10 @@ from tradewind.cli import (
 )
 from tradewind.core import TradewindError, UsageError
 
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+STOPPED = "stopped; what had finished is kept"
+
 app = typer.Typer(
     name="tradewind",
     help="Find language-model architectures that sail best on your hardware.",
@@ -80,6 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
     usage_error = typer.BadParameter.__mro__[1]
     try:
         status = app(args=arguments, standalone_mode=False)
+        if status == INTERRUPTED:
+            return _fail(STOPPED, 1)
         return status if isinstance(status, int) else 0
     except UsageError as error:
         return _fail(str(error), 2)
@@ -91,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         return _fail(error.format_message(), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped; what had finished is kept", 1)
+        return _fail(STOPPED, 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -18,6 +18,7 @@ from tradewind.cli.common import (
     get_space,
     print_json,
     print_rows,
+    use_torch,
 )
 from tradewind.cli.supernet_parts import DeviceOption, evaluate, extract, rank
 from tradewind.cli.train import (
@@ -90,12 +91,10 @@ def train(
 
     Example: tradewind supernet train --space hwgpt-s --set network=intended --steps 500 --out runs/net
     """
-    import torch
-
     from tradewind import training
     from tradewind.training import supernet as room
 
-    torch.set_num_threads(threads)
+    use_torch(device, threads)
     how = read_recipe(recipe, steps, setting, seed)
     room.Sampling(get_space(space, sets), strategy, networks)  # refuses what is wrong before any text is read
     text = training.prepare(data, tokenizer)
@@ -134,8 +133,10 @@ def prune(
     Example: tradewind supernet prune runs/t --data stdlib --out runs/pruned
     """
     from tradewind import training
+    from tradewind.devices import get
     from tradewind.training import supernet as room
 
+    get(device)
     text = training.prepare(data, tokenizer)
     net = room.order_units(room.open_model(model, device), text, batches=batches, length=length, seed=seed)
     place = room.pruning_space(net.arch)

@@ -16,6 +16,7 @@ from tradewind.cli.common import (
     print_json,
     print_rows,
     read_architecture,
+    use_torch,
 )
 from tradewind.cli.supernet_tables import architectures, frontier_of, progress
 from tradewind.cli.train import RecipeOption, RecipeSettingOption, StepsOption, read_recipe
@@ -54,11 +55,9 @@ def evaluate(
 
     Example: tradewind supernet evaluate runs/net -n 1000
     """
-    import torch
-
     from tradewind.training import supernet as room
 
-    torch.set_num_threads(threads)
+    use_torch(device, threads)
     stored = room.load_supernet(run, device)
     chosen = architectures(archs, stored.space) if archs else room.spread(stored.space, n, seed)
     windows = _windows(stored, batches)
@@ -90,12 +89,10 @@ def extract(
 
     Example: tradewind supernet extract runs/net --arch a.json --recover 200 --out runs/small
     """
-    import torch
-
     from tradewind import training
     from tradewind.training import supernet as room
 
-    torch.set_num_threads(threads)
+    use_torch(device, threads)
     stored = room.load_supernet(run, device)
     one = read_architecture(arch, stored.space)
     windows = _windows(stored)
@@ -140,15 +137,13 @@ def rank(
 
     Example: tradewind supernet rank runs/net -n 12 --steps 300 --out runs/rank
     """
-    import torch
-
     from tradewind import costs, training
     from tradewind.core.files import write_json
     from tradewind.training import supernet as room
 
     if n < 3:
         raise UsageError(f"-n is {n}; a ranking needs at least 3 architectures")
-    torch.set_num_threads(threads)
+    use_torch(device, threads)
     stored = room.load_supernet(run, device)
     text, windows = _text(stored), _windows(stored, batches)
     own = [f"length={stored.facts['length']}", *(setting or [])]

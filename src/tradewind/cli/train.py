@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from tradewind.cli.common import (
     print_rows,
     read_architecture,
     read_settings,
+    use_torch,
 )
 from tradewind.core import TradewindError
 
@@ -71,14 +73,12 @@ def train(
 
     Example: torchrun --nproc-per-node=2 -m tradewind train --arch a.json --data text/ --out runs/two
     """
-    import torch
-
     from tradewind import models, training
     from tradewind.training.parallel import processes
 
     one = read_architecture(arch, get_space_of_file(space, sets))
     how = read_recipe(recipe, steps, setting, seed)
-    torch.set_num_threads(threads)
+    use_torch(device, threads)
     with processes(device) as (place, here):
         text = training.prepare(data, tokenizer)
         fitted = training.for_text(one, text)
@@ -129,6 +129,7 @@ def _found(arch: Architecture, text: TokenData, trainer: Trainer, out: Path) -> 
         "steps": trainer.step,
         "tokens": trainer.step * trainer.recipe.batch_size * trainer.recipe.length,
         "diverged": trainer.diverged,
+        "tokens_per_second": None if math.isnan(trainer.tokens_per_second) else round(trainer.tokens_per_second, 1),
         "validation": last.get("validation"),
     }
 

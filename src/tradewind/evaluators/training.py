@@ -134,12 +134,14 @@ class TrainingEvaluator:
         model = models.build(training.for_text(candidate, self._text), device=self._device, seed=recipe.seed)
         trainer = training.Trainer(model, self._text, recipe, out, checkpoint_every=0, batches=1)
         trainer.run(until=fidelity)
-        loss = None
-        if not trainer.diverged:
+        loss, diverged = None, trainer.diverged
+        if not diverged:
             windows = {"batches": self._batches, "batch_size": recipe.batch_size, "length": recipe.length}
             loss = training.validation_loss(model, self._text, precision=recipe.precision, **windows)
+            if not math.isfinite(loss):
+                loss, diverged = None, f"the loss on the validation text is {loss}"
         tokens = trainer.step * recipe.batch_size * recipe.length
-        return {"loss": loss, "diverged": trainer.diverged, "tokens": tokens}
+        return {"loss": loss, "diverged": diverged, "tokens": tokens}
 
 
 def use(text: TokenData, recipe: Recipe, folder: str | Path | None = None, **options: Any) -> None:

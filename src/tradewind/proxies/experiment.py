@@ -22,7 +22,7 @@ from tradewind.core.ranking import spearman
 from tradewind.proxies.truth import SHARES, train_to_truth
 from tradewind.proxies.zero_cost import PROXIES, score
 from tradewind.training.data import TokenData
-from tradewind.training.fit import for_text
+from tradewind.training.fit import check_fit, for_text
 from tradewind.training.recipe import Recipe
 
 CLOSED_FORMS = ("decoder_params", "quality")
@@ -56,6 +56,8 @@ class Experiment:
         training diverged), ``truth_cpu_seconds`` and ``proxies``: for each its ``value`` (more is better) and
         ``cpu_seconds``. Raises `UsageError` where the folder holds another experiment.
         """
+        for arch in self.archs:
+            check_fit(models.build(for_text(arch, self.text), init="meta"), self.text, self.recipe.length)
         self._claim(folder)
         rows = []
         for index, arch in enumerate(self.archs):

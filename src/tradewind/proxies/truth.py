@@ -5,6 +5,7 @@ Training for a part of the budget is itself the oldest proxy; its figures fall o
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +82,7 @@ def _loss(trainer: Trainer) -> float | None:
         length=recipe.length,
         precision=recipe.precision,
     )
-    return found.loss
+    return found.loss if math.isfinite(found.loss) else None
 
 
 def _cpu_seconds(trainer: Trainer) -> float:

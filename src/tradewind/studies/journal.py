@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tradewind.core import Evaluation, Evaluator, Measurement, Measurements
+from tradewind.core.interrupts import Interrupts
 from tradewind.studies.clock import seconds
-from tradewind.studies.interrupts import Interrupts
 from tradewind.studies.records import storable
 from tradewind.studies.store import Store
 

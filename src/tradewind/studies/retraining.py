@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from tradewind.core import Evaluation, Objective
+from tradewind.core.interrupts import Interrupts
 from tradewind.pareto import oriented
-from tradewind.studies.interrupts import Interrupts
 from tradewind.studies.lock import StudyLock
 from tradewind.studies.records import storable
 from tradewind.studies.store import STUDY_FILE, Store

@@ -25,10 +25,10 @@ from tradewind.core import (
     parse_objectives,
 )
 from tradewind.core.files import canonical_json, parse_json
+from tradewind.core.interrupts import Interrupts
 from tradewind.evaluators import Limits, for_objectives
 from tradewind.programs import read_candidate
 from tradewind.studies import config, loop
-from tradewind.studies.interrupts import Interrupts
 from tradewind.studies.journal import Journal
 from tradewind.studies.lock import StudyLock, make_folder
 from tradewind.studies.meter import Meter

@@ -101,6 +101,10 @@ class TokenData:
         both = self._tokens[split][starts[:, None] + np.arange(length + 1)].astype(np.int64)
         return both[:, :-1], both[:, 1:]
 
+    def check_length(self, split: str, length: int) -> None:
+        """Raise `UsageError` where a split has no window of a length."""
+        self._room(split, length)
+
     def _room(self, split: str, length: int) -> int:
         """The last place where a window may start; raises `UsageError` where there is none."""
         last = self.length(split) - length - 1

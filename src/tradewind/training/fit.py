@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tradewind.core import Architecture, TransformerXL, UsageError
-from tradewind.training.data import TokenData
+from tradewind.training.data import SPLITS, TokenData
 
 
 def for_text(arch: Architecture, text: TokenData) -> Architecture:
@@ -26,7 +26,7 @@ def for_text(arch: Architecture, text: TokenData) -> Architecture:
 
 
 def check_fit(model: Any, text: TokenData, length: int) -> None:
-    """Raise `UsageError` where a model cannot read a text: too small a vocabulary, too few positions."""
+    """Raise `UsageError` where a model cannot read a text: a vocabulary, positions or a text too small."""
     arch: Any = getattr(model, "arch", None)
     vocabulary = getattr(arch, "vocab_size", None) or model.token_embedding.num_embeddings
     if vocabulary < text.vocab_size:
@@ -41,3 +41,5 @@ def check_fit(model: Any, text: TokenData, length: int) -> None:
             f"windows of {length} tokens exceed the {positions} positions that the model has learned; use a shorter "
             f"length or an architecture with context={length}"
         )
+    for split in SPLITS:
+        text.check_length(split, length)

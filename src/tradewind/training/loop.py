@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from tradewind.core import UsageError
 from tradewind.core.files import content_hash, read_json, write_json, write_text
+from tradewind.core.interrupts import Interrupts
 from tradewind.core.seeds import derive
 from tradewind.training import checkpoint, parallel
 from tradewind.training.data import TokenData
@@ -76,6 +77,8 @@ class Trainer:
         """Why training stopped early, or nothing."""
         self._out = Path(out) if out is not None else None
         self._place = parallel.here()
+        if strategy == "fsdp" and recipe.optimizer == "adafactor" and self._place.size > 1:
+            raise UsageError("adafactor does not work on shards of weights; use the strategy ddp or another optimizer")
         self._every = {"evaluate": evaluate_every, "checkpoint": checkpoint_every}
         self._batches = batches
         self._device = next(model.parameters()).device
@@ -129,26 +132,31 @@ class Trainer:
     def run(self, until: int | None = None, report: Callable[[Trainer], None] | None = None) -> Trainer:
         """Train to the step `until` (the recipe's last one if None), or until training diverges.
 
-        `report` is called after every step. With a folder, the state is kept there at the end.
+        `report` is called after every step. With a folder, the state is kept there at the end, and where one process
+        is stopped by Ctrl-C or SIGTERM after the step that is under way; a second signal stops at once.
         """
         last = self.recipe.steps if until is None else min(until, self.recipe.steps)
-        begun = self.step
+        begun, interrupts, whole = self.step, Interrupts(), True
         self._loss.train()
-        while self.step < last and not self.diverged:
-            started, used = time.perf_counter(), time.process_time()
-            row = self._update()
-            row |= {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - used}
-            self._last = {key: value for key, value in row.items() if math.isfinite(value)}
-            self._seconds.append(row["seconds"])
-            self._metrics.add(self._last)
-            if not self.diverged and (self._due("evaluate") or self.step == self.recipe.steps):
-                self._metrics.add({"step": self.step, "validation": self.evaluate().to_dict()})
-            if self._due("checkpoint") and self.step < last:
+        # Several processes cannot stop together: each hears a signal at a step of its own.
+        with interrupts if self._place.size == 1 else contextlib.nullcontext():
+            try:
+                while self.step < last and not self.diverged:
+                    with interrupts.shield():
+                        whole = False
+                        self._advance()
+                        whole = True
+                    if self._due("checkpoint") and self.step < last:
+                        self.save()
+                    if report is not None:
+                        report(self)
+            except KeyboardInterrupt:
+                if whole and self.step > begun:
+                    self.save()
+                self._metrics.close()
+                raise
+            if self.step > begun:
                 self.save()
-            if report is not None:
-                report(self)
-        if self.step > begun:
-            self.save()
         self._metrics.close()
         self._loss.eval()
         return self
@@ -189,6 +197,21 @@ class Trainer:
             write_text(self._out / TOKENIZER, trained.read_text(encoding="utf-8"))
         parallel.barrier()
 
+    def _advance(self) -> None:
+        """One step and, where it is due, an evaluation, with their rows in the record."""
+        started, used = time.perf_counter(), time.process_time()
+        row = self._update()
+        row |= {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - used}
+        self._last = {key: value for key, value in row.items() if math.isfinite(value)}
+        self._seconds.append(row["seconds"])
+        self._metrics.add(self._last)
+        if not self.diverged and (self._due("evaluate") or self.step == self.recipe.steps):
+            found = self.evaluate()
+            if math.isfinite(found.loss):
+                self._metrics.add({"step": self.step, "validation": found.to_dict()})
+            else:
+                self.diverged = f"the validation loss is {found.loss}"
+
     def _update(self) -> dict[str, Any]:
         """One step: the gradient of the whole batch, then the optimizer."""
         recipe = self.recipe
@@ -202,15 +225,18 @@ class Trainer:
                 with self._synchronising(last):
                     total += self._backward(part, inputs, targets) / recipe.accumulation
         self._scaler.unscale_(self._optimizer)
-        norm = parallel.whole(nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip or math.inf))
+        norm = float(parallel.whole(nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip or math.inf)))
         value = float(parallel.average(total))
         self.step += 1
         self.diverged = self._watch.add(value)
-        if math.isfinite(value):
+        spoilt = not math.isfinite(norm) and not self._scaler.is_enabled()  # a scaler leaves such a step out
+        if spoilt and not self.diverged:
+            self.diverged = f"the norm of the gradient is {norm}"
+        if math.isfinite(value) and not spoilt:
             self._scaler.step(self._optimizer)
             self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
-        return {"step": self.step, "loss": value, "learning_rate": rate, "gradient_norm": float(norm)}
+        return {"step": self.step, "loss": value, "learning_rate": rate, "gradient_norm": norm}
 
     def _backward(self, part: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """Add the gradient of one part to that of the step; its loss, detached."""

@@ -63,6 +63,7 @@ class Recipe:
         for name in ("steps", "batch_size", "length", "accumulation"):
             _check_whole(name, getattr(self, name), 1)
         _check_whole("warmup", self.warmup, 0)
+        _check_whole("seed", self.seed, 0)
         if self.batch_size % self.accumulation:
             raise UsageError(
                 f"a batch of {self.batch_size} cannot be cut into {self.accumulation} equal parts; use an accumulation "

@@ -139,8 +139,8 @@ def _run(
             "with --include"
         ) from error
     values = {name: value for name, value in results["results"][task].items() if isinstance(value, int | float)}
-    # "acc,none" is a metric and its filter; the plain filter needs no name.
-    metrics = {name.removesuffix(",none"): float(value) for name, value in values.items()}
+    # "acc,none" is a metric and its filter; the plain filter needs no name. The number of documents is no metric.
+    metrics = {name.removesuffix(",none"): float(value) for name, value in values.items() if name != "sample_len"}
     documents = sum(n["effective"] for n in results["n-samples"].values())
     return {"metrics": {k: v for k, v in metrics.items() if v == v}, "n": documents}
 

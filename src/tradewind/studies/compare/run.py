@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from tradewind.core import ArchitectureBatch, Evaluation, StudyError, UsageError
+from tradewind.core.interrupts import Interrupts
 from tradewind.studies.clock import seconds
 from tradewind.studies.compare.contest import Contest, Task
 from tradewind.studies.compare.record import Run, is_done, write_run
-from tradewind.studies.interrupts import Interrupts
 from tradewind.studies.loop import search
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

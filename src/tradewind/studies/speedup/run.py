@@ -14,7 +14,7 @@ from typing import Any
 
 from tradewind.core import StudyError, UsageError
 from tradewind.core.files import read_json, write_json
-from tradewind.studies.interrupts import Interrupts
+from tradewind.core.interrupts import Interrupts
 from tradewind.studies.speedup.experiment import Experiment, Size, Task
 
 EXPERIMENT, RESULT = "experiment.json", "result.json"
