@@ -75,6 +75,19 @@ def test_a_search_without_one_value_fails_and_says_why(tradewind: Tradewind, mon
     assert tradewind(*CHEAP, "--budget", 20, "--out", "runs/a").status == 1
 
 
+def test_limits_that_nothing_satisfies_end_with_how_near_it_came(tradewind: Tradewind) -> None:
+    words = ("search", "--set", "n_layer=2", "--set", "d_model=128", "--set", "vocab_size=500", "--set", "context=64")
+    where = ("--length", 32, "--objectives", "decoder_params,latency_ms", "--where", "latency_ms<=0.0001")
+    run = (*words, *where, "--no-baseline", "--algorithm", "random", "--budget", 2, "--out", "runs/a")
+    said = tradewind(*run)
+    assert (said.status, said.out) == (1, "")
+    near = r"nothing evaluated \(2 with values\) has latency_ms@cpu<=0.0001; at best latency_ms@cpu comes to [\d.]+ ms"
+    assert re.search(near + ": relax --where", said.err)
+    assert tradewind(*run, "--json").json["frontier"] == []
+    assert re.search(near + ": there is no frontier", " ".join(tradewind("report", "runs/a").out.split()), re.I)
+    assert re.search(near, Path("runs/a/report/report.html").read_text().replace("&lt;", "<"), re.I)
+
+
 def _start(folder: Path) -> subprocess.Popen[str]:
     """A search that has some evaluations and goes on."""
     words = [sys.executable, "-m", "tradewind", *CHEAP, "--budget", "100000", "--out", "runs/a"]

@@ -116,6 +116,17 @@ def test_best_says_how_near_the_frontier_comes() -> None:
         front.best("decoder_params", where=["decoder_params>=11", "latency_ms<=4"])
 
 
+def test_an_empty_frontier_says_how_near_the_evaluations_come() -> None:
+    front = front_of(SMALL, constraints=["latency_ms<=4", "decoder_params>=8"])
+    assert front.why_empty == (
+        "nothing evaluated (5 with values) has latency_ms@cpu<=4 and decoder_params>=8; at best latency_ms@cpu comes "
+        "to 12 ms (with decoder_params>=8), decoder_params comes to 10 parameters"
+    )
+    with pytest.raises(UsageError, match=r"the frontier is empty: nothing evaluated \(5 with values\)"):
+        front.best("decoder_params")
+    assert front_of(SMALL).why_empty == ""
+
+
 def test_wrong_questions_are_refused_with_words() -> None:
     front = front_of(SMALL)
     with pytest.raises(UsageError, match="did you mean 'latency_ms'"):
@@ -124,7 +135,7 @@ def test_wrong_questions_are_refused_with_words() -> None:
         front.best("energy_wh")
     with pytest.raises(UsageError, match="no constraint"):
         front.best("decoder_params", latency_ms=("==", 3))
-    with pytest.raises(UsageError, match="the frontier is empty"):
+    with pytest.raises(UsageError, match="the frontier is empty: no evaluation has a value for every objective yet"):
         Frontier.of([], NAMES).best("decoder_params")
     two = {"latency_ms@a100": Measurement.of(1.0, "ms")}
     with pytest.raises(UsageError, match="several devices"):

@@ -16,6 +16,7 @@ DOCUMENT = json.loads(json.dumps(document(DATA), allow_nan=False))
 
 def test_numbers_are_those_of_the_study() -> None:
     assert DOCUMENT["schema"] == SCHEMA
+    assert DOCUMENT["why_empty"] == ""
     assert DOCUMENT["counts"] == {
         "evaluations": 120,
         "with_values": len(DATA.valued),

@@ -114,7 +114,8 @@ def test_caveats_count_doubtful_times(details: dict[str, bool], setup: dict[str,
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (EMPTY, "there is no frontier"),
+        (EMPTY, "No evaluation has a value for every objective yet: there is no frontier."),
+        (study(20, constraints=["latency_ms<=0.1"]), "has latency_ms@cpu<=0.1; at best latency_ms@cpu comes to "),
         (dataclasses.replace(study(20), baseline=()), "No scaled baseline"),
         (dataclasses.replace(study(20), evaluations=study(20).evaluations[:1]), "size within"),
     ],

@@ -68,6 +68,7 @@ def test_a_frontier_may_be_bounded_further(study: Study) -> None:
     assert 0 < len(cut) < len(whole)
     assert all((e.measurements["decoder_params"].value or 0) >= bound for e in cut)
     assert len(study.frontier(["kv_cache_mb<=0"])) == 0
+    assert study.frontier(["kv_cache_mb<=0"]).why_empty.endswith(" has kv_cache_mb<=0")
 
 
 def test_failed_evaluations_count_but_are_on_no_frontier(tmp_path: Path) -> None:

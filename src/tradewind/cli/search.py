@@ -83,7 +83,8 @@ def search(
 ) -> None:
     """Search a space for the Pareto frontier, measured on a device. Ctrl-C or a crash loses nothing: run it again.
 
-    Exit status 1 if no candidate could be evaluated; the commonest reasons are told.
+    Exit status 1 if no candidate could be evaluated (the commonest reasons are told), or none is within --where (how
+    near they come is told).
 
     Example: tradewind search --space gpt2 --device cpu --budget 60 --seed 0 --out runs/a
 
@@ -127,6 +128,8 @@ def search(
     if status["failed"] == status["evaluations"]:
         why = _reasons(study.evaluations()) or status["note"]
         raise TradewindError(f"none of {status['evaluations']} evaluations has a value for every objective: {why}")
+    if not len(frontier):
+        raise TradewindError(f"{frontier.why_empty}: relax --where or raise --budget; all are kept in {out}")
     if as_json:
         return
     console().print(frontier.table(ROWS))

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Frontier(Sequence[Evaluation]):
     """A sequence of evaluations, best first by the first objective; make it with `Frontier.of`.
 
-    `evaluations` are the non-dominated ones, `values` (N, M) their objectives in their own units.
+    `evaluations` are the non-dominated ones, `values` (N, M) their objectives in their own units; `why_empty` says of
+    an empty one what nothing has, and how near to each constraint anything comes.
 
     >>> from tradewind.core import GPT2, Measurement
     >>> def trial(i, params, ms):
@@ -39,6 +40,7 @@ class Frontier(Sequence[Evaluation]):
     evaluations: tuple[Evaluation, ...]
     objectives: tuple[Objective, ...]
     values: np.ndarray = dataclasses.field(repr=False, compare=False)
+    why_empty: str = dataclasses.field(default="", repr=False, compare=False)
 
     @classmethod
     def of(
@@ -53,12 +55,14 @@ class Frontier(Sequence[Evaluation]):
         ordered by the next ones, then by evaluation index.
         """
         wanted = parse_objectives(objectives)
-        kept = feasible(evaluations, wanted, constraints)
+        everything = list(evaluations)
+        kept = feasible(everything, wanted, constraints)
         values = [row for e in kept if (row := e.values(wanted)) is not None]
         points = oriented(np.array(values, dtype=np.float64).reshape(len(kept), len(wanted)), wanted)
         front = np.flatnonzero(nondominated_mask(points))
         order = sorted(front.tolist(), key=lambda i: (*points[i].tolist(), kept[i].index))
-        return cls(tuple(kept[i] for i in order), wanted, oriented(points[order], wanted))
+        why_empty = "" if kept else _why_empty(everything, wanted, constraints)
+        return cls(tuple(kept[i] for i in order), wanted, oriented(points[order], wanted), why_empty)
 
     def __len__(self) -> int:
         return len(self.evaluations)
@@ -97,14 +101,17 @@ class Frontier(Sequence[Evaluation]):
         value that exists, when nothing satisfies the bounds.
         """
         if not len(self):
-            raise UsageError("the frontier is empty: no evaluation has a value for every objective yet")
+            raise UsageError(f"the frontier is empty: {self.why_empty}")
         goal = self._measured(objective)
         limits = [self._bound(text) for text in where]
         limits += [self._bound(f"{name}{relation}{bound}") for name, (relation, bound) in bounds.items()]
         having = [e for e in self.evaluations if e.values([goal]) is not None]
         allowed = [e for e in having if all(_holds(e, limit) for limit in limits)]
         if not allowed:
-            raise UsageError(_nothing_satisfies(having, limits))
+            raise UsageError(
+                f"nothing on the frontier ({len(having)} evaluations) has {_unmet(having, limits)}: "
+                "relax a bound or search on"
+            )
         return min(allowed, key=lambda e: float(oriented([e.values([goal])], [goal])[0, 0]))
 
     def table(self, limit: int | None = None) -> Table:
@@ -173,8 +180,18 @@ def _holds(evaluation: Evaluation, bound: Constraint) -> bool:
     return value is not None and bound.holds(value[0])
 
 
-def _nothing_satisfies(evaluations: Sequence[Evaluation], limits: Sequence[Constraint]) -> str:
-    """The sentence that says how near each bound comes to being met, while the others hold where that is possible."""
+def _why_empty(
+    evaluations: Sequence[Evaluation], objectives: Sequence[Objective], constraints: Sequence[str | Constraint]
+) -> str:
+    valued = feasible(evaluations, objectives)
+    if not valued:
+        return "no evaluation has a value for every objective yet"
+    bounds = [Constraint.parse(c, _only_device(objectives)) for c in constraints]
+    return f"nothing evaluated ({len(valued)} with values) has {_unmet(valued, bounds)}"
+
+
+def _unmet(evaluations: Sequence[Evaluation], limits: Sequence[Constraint]) -> str:
+    """The bounds, and how near each comes to being met, while the others hold where that is possible."""
     reasons = []
     for limit in limits:
         others = [other for other in limits if other is not limit]
@@ -184,9 +201,5 @@ def _nothing_satisfies(evaluations: Sequence[Evaluation], limits: Sequence[Const
             nearest = min(values) if limit.relation.startswith("<") else max(values)
             condition = f" (with {' and '.join(map(str, others))})" if pool and others else ""
             reasons.append(f"{limit.objective} comes to {short(nearest)} {limit.objective.unit}{condition}")
-    wanted = " and ".join(map(str, limits))
     nearest_values = f"; at best {', '.join(reasons)}" if reasons else ""
-    return (
-        f"nothing on the frontier ({len(evaluations)} evaluations) has {wanted}{nearest_values}: "
-        "relax a bound or search on"
-    )
+    return " and ".join(map(str, limits)) + nearest_values

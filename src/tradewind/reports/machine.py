@@ -2,12 +2,13 @@
 
 Keys: `schema` ("tradewind.report/1"), `run`, `objectives` and `constraints`; `counts` (evaluations of the search, those
 with values, on the frontier, of the baseline); `failed` and `invalid` (evaluations by kind of reason); `frontier` and
-`baseline` (rank, id, evaluation, architecture, measurements with unit, spread, n, method, device); `evaluated` (index,
-id and values in the order of `objectives`, null where there is none); `hypervolume` (value, reference point in the
-objectives' own units, the baseline's share, progress as [evaluations, share of the final]); `headline` (one entry a
-cost, see `comparison`); `prices` (the device's cost models, see `prices`) and `remainder` (what they expect beyond the
-measured frontier); `picks`; `methods` (how each objective was measured); `setup`; `drift` ([evaluations done,
-anchor's cost relative to its first reading]); `damaged` (what could not be read).
+`baseline` (rank, id, evaluation, architecture, measurements with unit, spread, n, method, device); `why_empty` (why
+there is no frontier, else ""); `evaluated` (index, id and values in the order of `objectives`, null where there is
+none); `hypervolume` (value, reference point in the objectives' own units, the baseline's share, progress as
+[evaluations, share of the final]); `headline` (one entry a cost, see `comparison`); `prices` (the device's cost models,
+see `prices`) and `remainder` (what they expect beyond the measured frontier); `picks`; `methods` (how each objective
+was measured); `setup`; `drift` ([evaluations done, anchor's cost relative to its first reading]); `damaged` (what could
+not be read).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def document(data: ReportData) -> dict[str, Any]:
             "frontier": len(front),
             "baseline": len(data.baseline),
         },
+        "why_empty": front.why_empty,
         **failures(data),
         "frontier": [{"rank": rank, **_row(e)} for rank, e in enumerate(front, start=1)],
         "baseline": [_row(e) for e in data.baseline],

@@ -65,7 +65,8 @@ def picks(data: ReportData) -> list[Pick]:
 def no_comparison(data: ReportData) -> str:
     """Why there is no comparison with the scaled baseline."""
     if not len(data.frontier):
-        return "No evaluation has a value for every objective and satisfies the constraints yet: there is no frontier."
+        why = data.frontier.why_empty
+        return f"{why[0].upper()}{why[1:]}: there is no frontier."
     if len(data.baseline) < 2:
         return "No scaled baseline was measured in this run, so nothing is compared with it."
     return "No architecture on the frontier has a size within those of the scaled baseline, so none is compared."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -126,7 +127,11 @@ class StoredStudy:
         found = self.evaluations()
         mask = extra.feasible([e.candidate for e in found])
         admitted = [e for e, inside in zip(found, mask, strict=True) if inside]
-        return Frontier.of(admitted, self.objectives, [*self.constraints, *extra.measured])
+        front = Frontier.of(admitted, self.objectives, [*self.constraints, *extra.measured])
+        if found and not admitted:
+            wanted = " and ".join(map(str, extra.cheap))
+            return dataclasses.replace(front, why_empty=f"nothing evaluated ({len(found)}) has {wanted}")
+        return front
 
     def to_optuna(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
         """Write the search as an Optuna study into a new SQLite file, for its dashboard, and return the path.
