@@ -13,6 +13,7 @@ from tests.cli.conftest import Tradewind
 from tests.waiting import wait_until
 
 from tradewind.core import StudyError
+from tradewind.evaluators.program_training import ProgramTraining
 from tradewind.programs import Program, primer_ez
 from tradewind.studies import StoredStudy
 
@@ -66,6 +67,19 @@ def test_guided_ranks_a_neighbourhood_beside_a_measured_cost(tradewind: Tradewin
     valued = [e for e in study.evaluations() if e.values(study.objectives) is not None]
     assert len(valued) >= 2
     assert len(study.frontier()) >= 1
+
+
+def test_an_end_before_the_budget_is_told(tradewind: Tradewind, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"params": 1, "flops_a_step": 1, "train_s": 1.0, "evaluate_s": 0.1, "total_s": 1.2, "diverged": ""}
+    monkeypatch.setattr(
+        ProgramTraining,
+        "_ask_worker",
+        lambda self, job: {"result": {"curve": [(round(mark), mark, 3.0) for mark in job["marks"]], **facts}},
+    )
+    edits = ("--guided", "--vocabulary", "SQUARE", "--edits", "delete")
+    said = tradewind("evolve", *SMALL, *edits, "--individuals", 90, "--retrain", 0, "--out", "n")
+    assert said.status == 0, said.err
+    assert "It ended before 90 programs: neighbourhood has no new feasible candidate to propose." in said.err
 
 
 def test_kill_9_and_the_same_command_goes_on_to_the_same_result(tmp_path: Path) -> None:

@@ -88,6 +88,15 @@ def test_limits_that_nothing_satisfies_end_with_how_near_it_came(tradewind: Trad
     assert re.search(near, Path("runs/a/report/report.html").read_text().replace("&lt;", "<"), re.I)
 
 
+def test_an_end_before_the_budget_is_told(tradewind: Tradewind) -> None:
+    one = ("--set", "n_layer=2", "--set", "d_model=128", "--set", "d_inner=512", "--set", "n_head=2")
+    words = ("search", "--objectives", "decoder_params,flops", "--algorithm", "random", "--no-baseline", *one)
+    said = tradewind(*words, "--budget", 20, "--out", "runs/a")
+    assert said.status == 0
+    assert "The search ended before its budget of 20: random has no new feasible candidate to propose." in said.err
+    assert "before its budget" not in tradewind(*words, "--budget", 1, "--out", "runs/a").err
+
+
 def _start(folder: Path) -> subprocess.Popen[str]:
     """A search that has some evaluations and goes on."""
     words = [sys.executable, "-m", "tradewind", *CHEAP, "--budget", "100000", "--out", "runs/a"]

@@ -134,6 +134,8 @@ def _run(study: Study, trained: Any, individuals: int, retrain: int, seeds: int,
     found, status = stored.frontier(), stored.status()
     if not len(found):
         raise TradewindError(f"none of {status['evaluations']} programs could be trained; see tradewind report {out}")
+    if status["exhausted"] and not as_json:
+        console(err=True).print(f"It ended before {individuals} programs: {status['note']}.", soft_wrap=True)
     best = found[0]
     again = [row.to_dict() for row in retrained(stored.evaluations("retrain"), stored.space.start)]  # type: ignore[attr-defined]
     if as_json:

@@ -128,6 +128,8 @@ def search(
     if status["failed"] == status["evaluations"]:
         why = _reasons(study.evaluations()) or status["note"]
         raise TradewindError(f"none of {status['evaluations']} evaluations has a value for every objective: {why}")
+    if status["exhausted"] and not as_json:
+        console(err=True).print(f"The search ended before its budget of {budget}: {status['note']}.", soft_wrap=True)
     if not len(frontier):
         raise TradewindError(f"{frontier.why_empty}: relax --where or raise --budget; all are kept in {out}")
     if as_json:
