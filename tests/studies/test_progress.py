@@ -107,6 +107,36 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "3/3 evaluated" in captured.err
 
 
+def test_a_terminal_shows_each_baseline_until_the_first_evaluation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(room, "seconds", lambda: 7.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Progress(Tracker(OBJECTIVES, Limits(), 3), True) as progress:
+        for number in (1, 2):
+            progress.note(f"baseline {number}/2")
+            capsys.readouterr()
+            progress.add([])
+            assert capsys.readouterr().err == ""
+            progress.note(f"baseline {number}/2")
+            assert f"baseline {number}/2" in capsys.readouterr().err
+        progress.add([evaluation(0)])
+    assert "1/3 evaluated" in (last := capsys.readouterr().err)
+    assert "baseline" not in last
+
+
+def test_the_first_line_elsewhere_comes_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setattr(room, "seconds", lambda: 7.0)
+    with Progress(Tracker(OBJECTIVES, Limits(), 3), True) as progress:
+        progress.note("baseline 1/2")
+        progress.add([])
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == ["baseline 1/2", "0/3 evaluated"]
+
+
 def test_nothing_is_shown_when_nobody_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     show(False, monkeypatch)
     captured = capsys.readouterr()

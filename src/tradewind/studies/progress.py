@@ -10,6 +10,7 @@ fixed, so the number never falls and may exceed 1.
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -105,7 +106,8 @@ class Progress:
         self._shown = shown is True
         self._bar: Any = None
         self._task: Any = None
-        self._last = seconds()
+        self._note = ""
+        self._last = -math.inf
 
     def __enter__(self) -> Progress:
         if self._shown:
@@ -123,28 +125,33 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._draw(last=True)
+        self._note = ""
+        self._draw(now=True)
         if self._bar is not None:
             self._bar.stop()
 
     def note(self, text: str) -> None:
-        """Say what is going on beside the search."""
-        self._draw(text)
+        """Say what is going on beside the search, until its next evaluation; a terminal shows every note."""
+        self._note = text
+        self._draw(now=self._bar is not None)
 
     def add(self, evaluations: Sequence[Evaluation]) -> None:
         """Count finished evaluations and redraw, if the last time is long enough ago."""
+        if not evaluations:
+            return
+        self._note = ""
         for evaluation in evaluations:
             self._tracker.add(evaluation)
         self._draw()
 
-    def _draw(self, note: str = "", last: bool = False) -> None:
-        now = seconds()
+    def _draw(self, now: bool = False) -> None:
+        time = seconds()
         pause = _REDRAW_SECONDS if self._bar is not None or self._function is not None else _LINE_SECONDS
-        if (not self._shown and self._function is None) or (not last and now - self._last < pause):
+        if (not self._shown and self._function is None) or (not now and time - self._last < pause):
             return
-        self._last = now
+        self._last = time
         figures = self._tracker.figures()
-        words = note or str(figures)
+        words = self._note or str(figures)
         if self._function is not None:
             self._function(figures)
         elif self._bar is not None:
