@@ -82,6 +82,15 @@ def test_an_end_before_the_budget_is_told(tradewind: Tradewind, monkeypatch: pyt
     assert "It ended before 90 programs: neighbourhood has no new feasible candidate to propose." in said.err
 
 
+def test_where_no_program_trains_the_reasons_are_told(tradewind: Tradewind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProgramTraining, "_ask_worker", lambda self, job: {"failed": "oom: 7 MB were taken"})
+    said = tradewind("evolve", *SMALL, "--individuals", 2, "--retrain", 0, "--out", "e")
+    assert said.status == 1
+    assert "none of 2 programs could be trained: 2 times oom: 7 MB were taken" in said.err
+    assert "The first of each: oom: 7 MB were taken." in " ".join(tradewind("report", "e").out.split())
+    assert "The first of each: oom: 7 MB were taken." in Path("e/report/report.html").read_text()
+
+
 def test_kill_9_and_the_same_command_goes_on_to_the_same_result(tmp_path: Path) -> None:
     """Two workers, killed while they train; the run that was never stopped is the oracle."""
 
@@ -117,6 +126,7 @@ def test_kill_9_and_the_same_command_goes_on_to_the_same_result(tmp_path: Path) 
         (("--objectives", "latency_ms@cpu"), "add it to --objectives"),
         (("--objectives", "perplexity,latency_ms@cpu", "--workers", "2"), "use --workers 1"),
         (("--schedule", "cosine"), "use rsqrt or constant"),
+        (("--length", "10000000"), "too few for a window of 10000000"),
     ],
 )
 def test_errors_teach(tradewind: Tradewind, words: tuple[str, ...], message: str) -> None:

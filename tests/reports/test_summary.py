@@ -7,9 +7,10 @@ import pytest
 from tests.pareto import oracles
 from tests.reports.synthetic import study
 
+from tradewind.core import Measurement
 from tradewind.pareto import oriented
 from tradewind.reports.data import ReportData
-from tradewind.reports.summary import caveats, failures, methods, no_comparison, picks
+from tradewind.reports.summary import caveats, failures, first_reasons, methods, no_comparison, picks
 
 EMPTY = dataclasses.replace(study(20), evaluations=(), baseline=(), drift=())
 
@@ -21,6 +22,14 @@ def test_failures_are_counted_once_an_evaluation_and_kind() -> None:
     assert set(found["failed"]) == {"timeout", "oom", "crash"}
     assert found["invalid"] == {"unstable": 3}
     assert failures(EMPTY) == {"failed": {}, "invalid": {}}
+
+
+def test_reasons_are_told_whole_but_for_folders() -> None:
+    data = study(20)
+    reason = "error: OSError: cannot read '/home/canary/runs/a.bin' at 3 GB/s, see ~/canary/b"
+    lost = {"latency_ms@cpu": Measurement.failed(reason, "ms")}
+    data = dataclasses.replace(data, evaluations=(dataclasses.replace(data.evaluations[0], measurements=lost),))
+    assert first_reasons(data) == ["error: OSError: cannot read '…/a.bin' at 3 GB/s, see …/b"]
 
 
 def test_progress_is_the_hypervolume_after_each_evaluation() -> None:
@@ -86,6 +95,7 @@ def test_methods_tell_repetitions_spread_and_allowed_conditions_only() -> None:
 def test_caveats_name_what_was_lost_drift_and_damage() -> None:
     lines = caveats(dataclasses.replace(study(), damaged=("row 3: checksum",)))
     assert lines[0].startswith("14 of 200 evaluations have no value: 3 failed (crash)")
+    assert lines[0].endswith("The first of each: oom: 2 GB; timeout: 120 s; crash: signal 9; unstable: spread 40 %.")
     assert lines[1] == "The machine drifted by +3.6 % at most over 10 readings of the anchor."
     assert lines[2] == "1 stored entries are damaged and left out: row 3: checksum."
     assert caveats(EMPTY) == []

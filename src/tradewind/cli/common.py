@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
-from tradewind.core import Architecture, UsageError, Workload
+from tradewind.core import Architecture, Evaluation, UsageError, Workload
 from tradewind.core.architecture import family
 from tradewind.core.files import read_json
 
@@ -204,6 +205,17 @@ device_options = _bundle(
     dict,
 )
 """Decorates a command that takes `device_options`, those of the evaluators that measure."""
+
+
+def reasons(evaluations: Sequence[Evaluation]) -> str:
+    """The commonest kinds of failure, each with how often it was met and its first reason."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for evaluation in evaluations:
+        failed = {m.reason.partition(":")[0]: m.reason for m in evaluation.measurements.values() if not m.ok}
+        counts.update(failed.keys())
+        first = failed | first
+    return "; ".join(f"{n} times {first[kind]}" for kind, n in counts.most_common(3))
 
 
 def count(number: int, what: str) -> str:

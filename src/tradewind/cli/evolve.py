@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from tradewind.cli.common import JsonOption, MemoryLimitOption, SeedOption, console, print_json
+from tradewind.cli.common import JsonOption, MemoryLimitOption, SeedOption, console, print_json, reasons
 from tradewind.core import Space, StudyError, TradewindError, UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def evolve(
     """Evolve a transformer block by mutation, trained small. Ctrl-C or a crash loses nothing: run it again.
 
     With --guided every child that one edit makes is trained instead, and they are ranked.
-    Exit status 1 if no program could be trained.
+    Exit status 1 if no program could be trained; the commonest reasons are told.
 
     Example: tradewind evolve --data stdlib --individuals 300 --budget-steps 200 --workers 2 --seed 0 --out runs/e
     """
@@ -133,7 +133,8 @@ def _run(study: Study, trained: Any, individuals: int, retrain: int, seeds: int,
     stored = StoredStudy(out)
     found, status = stored.frontier(), stored.status()
     if not len(found):
-        raise TradewindError(f"none of {status['evaluations']} programs could be trained; see tradewind report {out}")
+        why = reasons(stored.evaluations())
+        raise TradewindError(f"none of {status['evaluations']} programs could be trained: {why}")
     if status["exhausted"] and not as_json:
         console(err=True).print(f"It ended before {individuals} programs: {status['note']}.", soft_wrap=True)
     best = found[0]

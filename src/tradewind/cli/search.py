@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,11 +18,12 @@ from tradewind.cli.common import (
     get_space,
     print_json,
     read_settings,
+    reasons,
     use_device,
     workload_options,
 )
 from tradewind.cli.train import StepsOption, read_recipe
-from tradewind.core import Evaluation, StudyError, TradewindError, UsageError, Workload
+from tradewind.core import StudyError, TradewindError, UsageError, Workload
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace
@@ -126,7 +125,7 @@ def search(
     if as_json:
         print_json({"run": str(out), "status": status, "frontier": frontier.to_rows()})
     if status["failed"] == status["evaluations"]:
-        why = _reasons(study.evaluations()) or status["note"]
+        why = reasons(study.evaluations()) or status["note"]
         raise TradewindError(f"none of {status['evaluations']} evaluations has a value for every objective: {why}")
     if status["exhausted"] and not as_json:
         console(err=True).print(f"The search ended before its budget of {budget}: {status['note']}.", soft_wrap=True)
@@ -156,14 +155,3 @@ def _space_of(supernet: Path, space: str, sets: list[str] | None) -> Architectur
         raise UsageError(f"--supernet {supernet} brings its space; leave --space {space} out")
     own = use(supernet)
     return own.narrow(**spaces.parse_choices(sets)) if sets else own
-
-
-def _reasons(evaluations: Sequence[Evaluation]) -> str:
-    """The commonest kinds of failure, each with how often it was met and its first reason."""
-    first: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for evaluation in evaluations:
-        failed = {m.reason.partition(":")[0]: m.reason for m in evaluation.measurements.values() if not m.ok}
-        counts.update(failed.keys())
-        first = failed | first
-    return "; ".join(f"{n} times {first[kind]}" for kind, n in counts.most_common(3))

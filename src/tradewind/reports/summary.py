@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from tradewind.reports.data import ReportData
 
 DETAILS = ("batch", "seq_len", "context", "dtype", "logits", "threads", "warm_up", "runtime", "torch", "onnxruntime")
 """The details of a measurement that a report shows; anything else stays in the study."""
+FOLDERS = re.compile(r"(?<!\w)~?/(?:[^\s/'\"]+/)+")
+"""The folders of a path in a text."""
 
 
 def failures(data: ReportData) -> dict[str, dict[str, int]]:
@@ -26,10 +29,17 @@ def failures(data: ReportData) -> dict[str, dict[str, int]]:
     """
     counts: dict[str, Counter[str]] = {"failed": Counter(), "invalid": Counter()}
     for evaluation in data.evaluations:
-        lost = [m for m in _found(evaluation, data) if not m.ok]
-        for status, kind in {(m.status, m.reason.partition(":")[0].strip() or "unknown") for m in lost}:
+        for status, kind in {(m.status, _kind(m)) for m in _found(evaluation, data) if not m.ok}:
             counts[status][kind] += 1
     return {status: dict(sorted(kinds.items())) for status, kinds in counts.items()}
+
+
+def first_reasons(data: ReportData) -> list[str]:
+    """The first whole reason of every kind, without the folders of a path: they may name a person."""
+    found: dict[str, str] = {}
+    for measurement in (m for e in data.evaluations for m in _found(e, data) if not m.ok):
+        found.setdefault(_kind(measurement), FOLDERS.sub("…/", measurement.reason))
+    return [reason for kind, reason in found.items() if reason != kind]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +88,8 @@ def caveats(data: ReportData) -> list[str]:
     lost = len(data.evaluations) - len(data.valued)
     if lost:
         kinds = [f"{n} {status} ({kind})" for status, found in failures(data).items() for kind, n in found.items()]
-        lines.append(f"{lost} of {len(data.evaluations)} evaluations have no value: {', '.join(kinds)}.")
+        first = f". The first of each: {'; '.join(whole)}" if (whole := first_reasons(data)) else ""
+        lines.append(f"{lost} of {len(data.evaluations)} evaluations have no value: {', '.join(kinds)}{first}.")
     unstable = sum(any(m.ok and m.details.get("stable") is False for m in _found(e, data)) for e in data.valued)
     if unstable:
         lines.append(f"{unstable} of {len(data.valued)} have a time that had not settled when its measuring ended.")
@@ -123,6 +134,10 @@ def methods(data: ReportData) -> list[dict[str, Any]]:
 
 def _found(evaluation: Evaluation, data: ReportData) -> list[Measurement]:
     return [m for o in data.objectives if (m := evaluation.measurements.get(o.name)) is not None]
+
+
+def _kind(lost: Measurement) -> str:
+    return lost.reason.partition(":")[0].strip() or "unknown"
 
 
 def _distinct(values: Sequence[Any]) -> str:

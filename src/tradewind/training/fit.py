@@ -42,4 +42,4 @@ def check_fit(model: Any, text: TokenData, length: int) -> None:
             f"length or an architecture with context={length}"
         )
     for split in SPLITS:
-        text.check_length(split, length)
+        text.room(split, length)
