@@ -67,6 +67,22 @@ def test_a_wrong_path_ends_with_status_2_and_one_sentence(tmp_path: Path) -> Non
     assert done.stdout == ""
 
 
+def test_the_files_are_written_for_a_reader_that_leaves(run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tradewind", "report", str(run), "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdout is not None
+        child.stdout.close()
+        child.wait(timeout=120)
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_what_cannot_be_written_is_shown(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, [str(run), "--out", str(tmp_path / "file")])
+    assert isinstance(result.exception, UsageError)
+    assert "non-dominated architectures" in result.stdout
+
+
 def test_no_torch_is_loaded(run: Path) -> None:
     code = (
         "import sys; from tradewind import reports; reports.document(reports.read(sys.argv[1])); "

@@ -32,9 +32,11 @@ def report(
         if out is not None:
             reports.write_report(data, out)
         return
-    for part in reports.renderables(data):
-        console().print(part)
-    paths = reports.write_report(data, out if out is not None else run / "report")
+    try:  # first, for a reader of the rest may leave before its end, as head does
+        paths = reports.write_report(data, out if out is not None else run / "report")
+    finally:
+        for part in reports.renderables(data):
+            console().print(part)
     console(err=True).print(f"\nLook at it: {paths[0]}", soft_wrap=True)
     beside = [path.name for path in paths[1:] if path.parent == paths[0].parent]
     console(err=True).print(f"Beside it: {', '.join(beside)}; the architectures in frontier/", soft_wrap=True)
