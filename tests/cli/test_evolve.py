@@ -126,6 +126,8 @@ def test_kill_9_and_the_same_command_goes_on_to_the_same_result(tmp_path: Path) 
         (("--objectives", "latency_ms@cpu"), "add it to --objectives"),
         (("--objectives", "perplexity,latency_ms@cpu", "--workers", "2"), "use --workers 1"),
         (("--schedule", "cosine"), "use rsqrt or constant"),
+        (("--memory-limit", "0"), "memory_limit_mb is 0.0; it must be a number above 0"),
+        (("--time-limit", "-3"), "time_limit_s is -3.0; it must be a number above 0"),
         (("--length", "10000000"), "too few for a window of 10000000"),
     ],
 )

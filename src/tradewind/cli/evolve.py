@@ -96,7 +96,7 @@ def evolve(
     )
     trained = ProgramTraining(
         space, text, recipe, budget, seed=seed, init_std=init_std, workers=workers, time_limit_s=time_limit,
-        **({"memory_limit_mb": memory_limit} if memory_limit else {}),  # type: ignore[arg-type]
+        **({} if memory_limit is None else {"memory_limit_mb": memory_limit}),  # type: ignore[arg-type]
     )  # fmt: skip
     with trained:
         study = Study.create(

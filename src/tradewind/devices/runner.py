@@ -51,10 +51,10 @@ class Runner:
         self.workload = workload or Workload()
         self.device.check_workload(self.workload)
         self.timing = timing or Timing(warm_up=self.device.default_warm_up)
-        self.time_limit_s = _positive("time_limit_s", time_limit_s)
+        self.time_limit_s = positive("time_limit_s", time_limit_s)
         if memory_limit_mb is None:
             memory_limit_mb = MEMORY_SHARE * psutil.virtual_memory().available / 1e6
-        self.memory_limit_mb = _positive("memory_limit_mb", memory_limit_mb)
+        self.memory_limit_mb = positive("memory_limit_mb", memory_limit_mb)
         self._worker = worker or Worker(self.device.name, self.device.threads, WORKERS[self.device.runtime])
         self._lock = lock or MeasuringLock()
 
@@ -168,7 +168,8 @@ def on_device(objectives: Sequence[str | Objective] | str, device: Device) -> tu
     return wanted
 
 
-def _positive(name: str, value: float) -> float:
+def positive(name: str, value: float) -> float:
+    """A limit that is a number above 0; raises `UsageError` for others."""
     if not 0 < value < math.inf:
         raise UsageError(f"{name} is {value}; it must be a number above 0")
     return float(value)

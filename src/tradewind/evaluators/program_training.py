@@ -21,6 +21,7 @@ from tradewind.core import Evaluation, Measurement, Measurements, Objective, Usa
 from tradewind.core.seeds import derive
 from tradewind.devices.isolation import Worker
 from tradewind.devices.processes import kill_tree
+from tradewind.devices.runner import positive
 from tradewind.evaluators.hurdles import Hurdles, marks
 from tradewind.programs import InvalidProgramError, Program, ProgramSpace, fingerprint
 from tradewind.training import Recipe, TokenData
@@ -110,7 +111,7 @@ class ProgramTraining:
         self.space, self.text, self.recipe, self.budget = space, text, recipe, budget
         self.workers = workers
         self._seed, self._init_std, self._batches = seed, init_std, batches
-        self._limits = (time_limit_s, memory_limit_mb)
+        self._limits = (positive("time_limit_s", time_limit_s), positive("memory_limit_mb", memory_limit_mb))
         self._hurdles = Hurdles(budget.hurdles, budget.window)
         self._known: dict[str, Evaluation] = {}
         self._learnt: set[str] = set()
