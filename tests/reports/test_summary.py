@@ -98,6 +98,9 @@ def test_caveats_name_what_was_lost_drift_and_damage() -> None:
     assert lines[0].endswith("The first of each: oom: 2 GB; timeout: 120 s; crash: signal 9; unstable: spread 40 %.")
     assert lines[1] == "The machine drifted by +3.6 % at most over 10 readings of the anchor."
     assert lines[2] == "1 stored entries are damaged and left out: row 3: checksum."
+    assert caveats(dataclasses.replace(EMPTY, drift=((0, 1.0),))) == [
+        "Whether the machine drifted is unknown: its anchor was read once."
+    ]
     assert caveats(EMPTY) == []
 
 

@@ -96,7 +96,11 @@ def caveats(data: ReportData) -> list[str]:
     if data.drift:
         furthest = max((ratio for _, ratio in data.drift), key=lambda ratio: abs(ratio - 1))
         readings = f"{len(data.drift)} readings of the anchor"
-        lines.append(f"The machine drifted by {100 * (furthest - 1):+.1f} % at most over {readings}.")
+        lines.append(
+            f"The machine drifted by {100 * (furthest - 1):+.1f} % at most over {readings}."
+            if len(data.drift) > 1
+            else "Whether the machine drifted is unknown: its anchor was read once."
+        )
     drifted = sum(any(m.details.get("drifted") for m in _found(e, data)) for e in data.valued)
     if drifted:
         done = "was divided by the drift" if data.setup.get("correct_drift") else "is shown as measured"
