@@ -83,6 +83,14 @@ def test_ratios_are_drawn_with_their_intervals() -> None:
         assert points[ratio.decoder_params, ratio.value] == pytest.approx((ratio.low, ratio.high))
 
 
+@pytest.mark.parametrize(("deepest", "step"), [(4, 1), (10, 1), (15, 3)])
+def test_layers_of_shallow_networks_are_all_numbered(deepest: int, step: int) -> None:
+    kept = tuple(e for e in DATA.evaluations if e.candidate.n_layer <= deepest)
+    chart = charts.profile(dataclasses.replace(DATA, evaluations=kept))
+    assert chart is not None
+    assert chart.layout["yaxis2"]["dtick"] == chart.layout["yaxis3"]["dtick"] == step
+
+
 def test_profile_shows_every_layer_of_every_architecture() -> None:
     chart = charts.profile(DATA)
     assert chart is not None

@@ -187,10 +187,11 @@ def profile(data: ReportData) -> Chart | None:
         },
         "showlegend": False,
     }
+    depth = max(len(a.d_inner) for a in archs)
     for axis, title in (("yaxis", "d_model"), ("yaxis2", "layer"), ("yaxis3", "layer")):
         layout[axis] = {"title": {"text": title}, "domain": list(bands[axis])}
         if title == "layer":
-            layout[axis] |= {"autorange": "reversed", "dtick": 3, "tick0": 0}
+            layout[axis] |= {"autorange": "reversed", "dtick": 1 if depth <= 10 else 3, "tick0": 0}
     return Chart("profile", "Depth and width", traces, layout, 680)
 
 
