@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tradewind.core import Constraint, Objective, UsageError, parse_objectives
+from tradewind.core import Constraint, Objective, UsageError, parse_constraints, parse_objectives
 
 
 def test_device_quantities_take_a_device_and_others_refuse_one() -> None:
@@ -45,6 +45,14 @@ def test_constraints(text: str, value: float, holds: bool) -> None:
     constraint = Constraint.parse(text)
     assert constraint.holds(value) is holds
     assert Constraint.parse(str(constraint)) == constraint
+
+
+def test_one_constraint_may_stand_alone() -> None:
+    (alone,) = parse_constraints("latency_ms<=3", "cpu")
+    assert str(alone) == "latency_ms@cpu<=3"
+    assert parse_constraints(alone) == parse_constraints([alone]) == (alone,)
+    with pytest.raises(UsageError, match="is no constraint; write an objective"):
+        parse_constraints([("latency_ms", "<=", 3)])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(

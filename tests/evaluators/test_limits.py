@@ -47,6 +47,7 @@ def test_feasible_is_what_the_closed_forms_say(count: int) -> None:
 
 def test_without_cheap_constraints_all_is_feasible() -> None:
     assert Limits().feasible([SPACE.sample(seed=0)] * 3).tolist() == [True] * 3
+    assert Limits.of("params>=1").constraints == Limits.of(["params>=1"]).constraints
     assert Limits.of(["params>=1"]).feasible([]).tolist() == []
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tests.pareto import oracles
 
-from tradewind.core import GPT2, Architecture, Constraint, Evaluation, Measurement, Objective, UsageError
+from tradewind.core import GPT2, Architecture, Constraint, Constraints, Evaluation, Measurement, Objective, UsageError
 from tradewind.pareto import Frontier
 from tradewind.pareto.wording import cell, evenly, label, shape, short
 
@@ -63,6 +63,7 @@ def test_failed_invalid_and_forbidden_evaluations_are_left_out() -> None:
     ]
     assert [e.index for e in Frontier.of(trials, NAMES[:2])] == [4, 5, 6]
     assert [e.index for e in Frontier.of(trials, NAMES[:2], ["latency_ms<=10", "decoder_params>6"])] == [5]
+    assert [e.index for e in Frontier.of(trials, NAMES[:2], "latency_ms<10")] == [6]
     assert len(Frontier.of(trials, NAMES[:2], ["params<=1e9"])) == 0
 
 
@@ -89,9 +90,11 @@ def test_hypervolume_takes_the_reference_in_the_objectives_own_units() -> None:
         ({"latency_ms@cpu": ("<", 12)}, [], 2),
         ({}, ["latency_ms<=12", "decoder_params<=6"], 2),
         ({}, [Constraint(Objective("latency_ms", "cpu"), "<=", 29.0)], 1),
+        ({}, "latency_ms<=12", 1),
+        ({}, Constraint(Objective("latency_ms", "cpu"), "<=", 29.0), 1),
     ],
 )
-def test_best_under_bounds(bounds: dict[str, tuple[str, float]], where: list[str], expected: int) -> None:
+def test_best_under_bounds(bounds: dict[str, tuple[str, float]], where: Constraints, expected: int) -> None:
     assert front_of(SMALL).best("decoder_params", where=where, **bounds).index == expected
 
 
@@ -135,6 +138,9 @@ def test_wrong_questions_are_refused_with_words() -> None:
         front.best("energy_wh")
     with pytest.raises(UsageError, match="no constraint"):
         front.best("decoder_params", latency_ms=("==", 3))
+    for pair in ("<= 3", 3, ("<=",), "<5"):
+        with pytest.raises(UsageError, match=r'is no bound; write latency_ms=\("<=", 50\), or where="latency_ms<=50"'):
+            front.best("decoder_params", latency_ms=pair)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="the frontier is empty: no evaluation has a value for every objective yet"):
         Frontier.of([], NAMES).best("decoder_params")
     two = {"latency_ms@a100": Measurement.of(1.0, "ms")}

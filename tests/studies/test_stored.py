@@ -67,6 +67,7 @@ def test_a_frontier_may_be_bounded_further(study: Study) -> None:
     cut = study.frontier([f"decoder_params>={bound}", "kv_cache_mb<=1e9"])
     assert 0 < len(cut) < len(whole)
     assert all((e.measurements["decoder_params"].value or 0) >= bound for e in cut)
+    assert list(study.frontier(f"decoder_params>={bound}")) == list(study.frontier([f"decoder_params>={bound}"]))
     assert len(study.frontier(["kv_cache_mb<=0"])) == 0
     assert study.frontier(["kv_cache_mb<=0"]).why_empty.endswith(" has kv_cache_mb<=0")
 

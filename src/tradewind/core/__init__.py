@@ -15,7 +15,15 @@ from tradewind.core.errors import (
 )
 from tradewind.core.families import GPT2, HWGPT, TransformerXL
 from tradewind.core.measurement import Measurement
-from tradewind.core.objective import QUANTITIES, Constraint, Objective, Quantity, parse_objectives
+from tradewind.core.objective import (
+    QUANTITIES,
+    Constraint,
+    Constraints,
+    Objective,
+    Quantity,
+    parse_constraints,
+    parse_objectives,
+)
 from tradewind.core.protocols import Algorithm, Candidate, Evaluation, Evaluator, Measurements, Partial, Problem, Space
 from tradewind.core.workload import Workload
 
@@ -28,6 +36,7 @@ __all__ = [
     "ArchitectureBatch",
     "Candidate",
     "Constraint",
+    "Constraints",
     "DeviceError",
     "Evaluation",
     "Evaluator",
@@ -47,6 +56,7 @@ __all__ = [
     "TransformerXL",
     "UsageError",
     "Workload",
+    "parse_constraints",
     "parse_objectives",
     "unknown",
 ]

@@ -142,7 +142,7 @@ class Constraint:
         """Read ``quantity[@device] RELATION number`` with one of <=, >=, <, >; raises `UsageError`."""
         if isinstance(text, Constraint):
             return text
-        match = re.fullmatch(r"\s*([\w@.:-]+?)\s*(<=|>=|<|>)\s*(\S+)\s*", text)
+        match = re.fullmatch(r"\s*([\w@.:-]+?)\s*(<=|>=|<|>)\s*(\S+)\s*", text) if isinstance(text, str) else None
         bound = _number(match[3]) if match else None
         if match is None or bound is None:
             raise UsageError(
@@ -156,6 +156,20 @@ class Constraint:
 
     def __str__(self) -> str:
         return f"{self.objective}{self.relation}{repr(self.bound).removesuffix('.0')}"
+
+
+Constraints = str | Constraint | Sequence[str | Constraint]
+"""What may be given where constraints are asked for."""
+
+
+def parse_constraints(constraints: Constraints, device: str | None = None) -> tuple[Constraint, ...]:
+    """Constraints from their texts; one may be given alone.
+
+    >>> [str(c) for c in parse_constraints("decoder_params>=4e6")]
+    ['decoder_params>=4000000']
+    """
+    several = (constraints,) if isinstance(constraints, (str, Constraint)) else constraints
+    return tuple(Constraint.parse(constraint, device) for constraint in several)
 
 
 def _number(text: str) -> float | None:

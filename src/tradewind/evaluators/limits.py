@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from tradewind import costs
-from tradewind.core import Constraint, Evaluation, Measurement, Measurements, Objective, Workload
+from tradewind.core import (
+    Constraint,
+    Constraints,
+    Evaluation,
+    Measurement,
+    Measurements,
+    Objective,
+    Workload,
+    parse_constraints,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +37,12 @@ class Limits:
     @classmethod
     def of(
         cls,
-        constraints: Sequence[str | Constraint],
+        constraints: Constraints,
         workload: Workload | None = None,
         device: str | None = None,
     ) -> Limits:
-        """Limits from constraints or their texts; a device quantity without a device takes `device`."""
-        parsed = [Constraint.parse(constraint, device) for constraint in constraints]
+        """Limits from constraints or their texts, or one alone; a device quantity without a device takes `device`."""
+        parsed = parse_constraints(constraints, device)
         cheap = tuple(c for c in parsed if c.objective.quantity in costs.quantities())
         return cls(cheap, tuple(c for c in parsed if c not in cheap), workload or Workload())
 

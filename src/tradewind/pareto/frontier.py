@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from tradewind.core import Constraint, Evaluation, Objective, UsageError, parse_objectives, unknown
+from tradewind.core import (
+    Constraint,
+    Constraints,
+    Evaluation,
+    Objective,
+    UsageError,
+    parse_constraints,
+    parse_objectives,
+    unknown,
+)
 from tradewind.pareto import export
 from tradewind.pareto.dominance import nondominated_mask, oriented
 from tradewind.pareto.indicators import hypervolume, reference_point
@@ -47,7 +56,7 @@ class Frontier(Sequence[Evaluation]):
         cls,
         evaluations: Iterable[Evaluation],
         objectives: Sequence[str | Objective] | str,
-        constraints: Sequence[str | Constraint] = (),
+        constraints: Constraints = (),
     ) -> Frontier:
         """The frontier of finished evaluations.
 
@@ -90,21 +99,21 @@ class Frontier(Sequence[Evaluation]):
         self,
         objective: str | Objective,
         *,
-        where: Sequence[str | Constraint] = (),
+        where: Constraints = (),
         **bounds: tuple[str, float],
     ) -> Evaluation:
         """The evaluation with the best value of `objective` among those that satisfy every bound.
 
-        Bounds are constraints, ``where=["latency_ms<=50"]``, or keywords, ``latency_ms=("<=", 50)``; a device goes
-        into the text, or into the key: ``**{"latency_ms@cpu": ("<=", 50)}``. Any measured quantity may be asked for,
-        not only the objectives. Ties go to the earlier one in the frontier. Raises `UsageError`, with the nearest
-        value that exists, when nothing satisfies the bounds.
+        Bounds are constraints, ``where="latency_ms<=50"`` or several in a list, or keywords,
+        ``latency_ms=("<=", 50)``; a device goes into the text, or into the key: ``**{"latency_ms@cpu": ("<=", 50)}``.
+        Any measured quantity may be asked for, not only the objectives. Ties go to the earlier one in the frontier.
+        Raises `UsageError`, with the nearest value that exists, when nothing satisfies the bounds.
         """
         if not len(self):
             raise UsageError(f"the frontier is empty: {self.why_empty}")
         goal = self._measured(objective)
-        limits = [self._bound(text) for text in where]
-        limits += [self._bound(f"{name}{relation}{bound}") for name, (relation, bound) in bounds.items()]
+        given = [*parse_constraints(where, "any"), *(_keyword(name, pair) for name, pair in bounds.items())]
+        limits = [self._bound(constraint) for constraint in given]
         having = [e for e in self.evaluations if e.values([goal]) is not None]
         allowed = [e for e in having if all(_holds(e, limit) for limit in limits)]
         if not allowed:
@@ -142,16 +151,13 @@ class Frontier(Sequence[Evaluation]):
             raise unknown("measured quantity", wanted, names)
         return Objective.parse(wanted)
 
-    def _bound(self, bound: str | Constraint) -> Constraint:
-        if isinstance(bound, Constraint):
-            return dataclasses.replace(bound, objective=self._measured(bound.objective))
-        parsed = Constraint.parse(bound, device="any")
-        name = parsed.objective.name if "@" in bound else parsed.objective.quantity
-        return dataclasses.replace(parsed, objective=self._measured(name))
+    def _bound(self, bound: Constraint) -> Constraint:
+        name = bound.objective.quantity if bound.objective.device == "any" else bound.objective.name
+        return dataclasses.replace(bound, objective=self._measured(name))
 
 
 def feasible(
-    evaluations: Iterable[Evaluation], objectives: Sequence[Objective], constraints: Sequence[str | Constraint] = ()
+    evaluations: Iterable[Evaluation], objectives: Sequence[Objective], constraints: Constraints = ()
 ) -> list[Evaluation]:
     """The whole evaluations with a finite value for every objective that satisfy every constraint, in their order.
 
@@ -159,7 +165,7 @@ def feasible(
     value; an evaluation without the quantity of a constraint does not satisfy it. A constraint on a device quantity
     without a device means the device of the objectives.
     """
-    bounds = [Constraint.parse(c, _only_device(objectives)) for c in constraints]
+    bounds = parse_constraints(constraints, _only_device(objectives))
     return [
         e
         for e in evaluations
@@ -168,6 +174,13 @@ def feasible(
         and np.isfinite(row).all()
         and all(_holds(e, bound) for bound in bounds)
     ]
+
+
+def _keyword(name: str, pair: Any) -> Constraint:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise UsageError(f'{name}={pair!r} is no bound; write {name}=("<=", 50), or where="{name}<=50"')
+    relation, bound = pair
+    return Constraint.parse(f"{name}{relation}{bound}", "any")
 
 
 def _only_device(objectives: Sequence[Objective]) -> str | None:
@@ -180,13 +193,11 @@ def _holds(evaluation: Evaluation, bound: Constraint) -> bool:
     return value is not None and bound.holds(value[0])
 
 
-def _why_empty(
-    evaluations: Sequence[Evaluation], objectives: Sequence[Objective], constraints: Sequence[str | Constraint]
-) -> str:
+def _why_empty(evaluations: Sequence[Evaluation], objectives: Sequence[Objective], constraints: Constraints) -> str:
     valued = feasible(evaluations, objectives)
     if not valued:
         return "no evaluation has a value for every objective yet"
-    bounds = [Constraint.parse(c, _only_device(objectives)) for c in constraints]
+    bounds = parse_constraints(constraints, _only_device(objectives))
     return f"nothing evaluated ({len(valued)} with values) has {_unmet(valued, bounds)}"
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from tradewind import spaces
 from tradewind.core import (
     Constraint,
+    Constraints,
     Evaluation,
     Objective,
     Space,
@@ -116,7 +117,7 @@ class StoredStudy:
             raise UsageError(f"unknown role {role!r}; evaluations are {', '.join(ROLES)}")
         return [e for e in self._log if (role is None or e.role == role) and (parts or e.fidelity is None)]
 
-    def frontier(self, constraints: Sequence[str | Constraint] = ()) -> Frontier:
+    def frontier(self, constraints: Constraints = ()) -> Frontier:
         """The non-dominated evaluations of the search that satisfy the study's constraints and these.
 
         Evaluations without a value for every objective are left out. A closed-form quantity may be bounded whether the

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from tradewind import search, spaces
 from tradewind.core import (
-    Constraint,
+    Constraints,
     Evaluation,
     Evaluator,
     Objective,
@@ -66,7 +66,7 @@ class Study(StoredStudy):
         algorithm: str | None = None,
         settings: Mapping[str, Any] | None = None,
         seed: int = 0,
-        constraints: Sequence[str | Constraint] = (),
+        constraints: Constraints = (),
         workload: Workload | None = None,
         device: str | None = None,
         device_options: Mapping[str, Any] | None = None,
