@@ -77,6 +77,7 @@ def test_closed_forms_are_those_of_the_profiled_network_for_either(small: HWGPTB
 def test_a_batch_gives_what_single_queries_give(bench: HWGPTBenchmark) -> None:
     batch = bench.space.sample_many(20, seed=3)
     table = bench.query_many(batch)
+    assert repr(table).endswith(f" and {len(table.mean) - 6} more; see .to_arrow())")
     assert list(table.mean) == list(METRICS)
     for row in (0, 7, 19):
         for metric in METRICS:

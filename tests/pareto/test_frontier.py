@@ -128,6 +128,12 @@ def test_an_empty_frontier_says_how_near_the_evaluations_come() -> None:
     with pytest.raises(UsageError, match=r"the frontier is empty: nothing evaluated \(5 with values\)"):
         front.best("decoder_params")
     assert front_of(SMALL).why_empty == ""
+    assert repr(front) == f"Frontier(empty: {front.why_empty})"
+
+
+def test_it_is_printed_in_one_line() -> None:
+    assert str(front_of(SMALL)) == "Frontier(4 architectures: decoder_params max, latency_ms@cpu min; see .table())"
+    assert str(front_of(SMALL[:1])).startswith("Frontier(1 architecture: ")
 
 
 def test_wrong_questions_are_refused_with_words() -> None:

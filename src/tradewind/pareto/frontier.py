@@ -44,12 +44,14 @@ class Frontier(Sequence[Evaluation]):
     >>> front = Frontier.of([trial(0, 5, 9.0), trial(1, 8, 20.0), trial(2, 4, 30.0)], "decoder_params,latency_ms@cpu")
     >>> front.values.tolist(), front.best("decoder_params", latency_ms=("<=", 10)).index
     ([[8.0, 20.0], [5.0, 9.0]], 0)
+    >>> front
+    Frontier(2 architectures: decoder_params max, latency_ms@cpu min; see .table())
     """
 
     evaluations: tuple[Evaluation, ...]
     objectives: tuple[Objective, ...]
-    values: np.ndarray = dataclasses.field(repr=False, compare=False)
-    why_empty: str = dataclasses.field(default="", repr=False, compare=False)
+    values: np.ndarray = dataclasses.field(compare=False)
+    why_empty: str = dataclasses.field(default="", compare=False)
 
     @classmethod
     def of(
@@ -75,6 +77,12 @@ class Frontier(Sequence[Evaluation]):
 
     def __len__(self) -> int:
         return len(self.evaluations)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return f"Frontier(empty: {self.why_empty})"
+        goals = ", ".join(f"{o} {'min' if o.minimise else 'max'}" for o in self.objectives)
+        return f"Frontier({len(self)} architecture{'s' if len(self) > 1 else ''}: {goals}; see .table())"
 
     @overload
     def __getitem__(self, key: int) -> Evaluation: ...

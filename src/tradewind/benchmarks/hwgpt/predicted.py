@@ -11,12 +11,17 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SHOWN = 6
+"""Metrics that are named where a table is printed."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PredictedTable:
     """`mean` and, for predicted metrics, `std` by metric, each of shape (N,), in the metrics' units.
 
     >>> table = PredictedTable({"latency_ms@a100": np.array([12.0])}, {"latency_ms@a100": np.array([0.1])})
+    >>> table
+    PredictedTable(1 architecture: latency_ms@a100; see .to_arrow())
     >>> table.to_arrow().column_names
     ['latency_ms.a100', 'latency_ms.a100.std']
     """
@@ -26,6 +31,12 @@ class PredictedTable:
 
     def __len__(self) -> int:
         return len(next(iter(self.mean.values())))
+
+    def __repr__(self) -> str:
+        names = list(self.mean)
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        of = f"{len(self):,} architecture{'' if len(self) == 1 else 's'}"
+        return f"PredictedTable({of}: {', '.join(names[:SHOWN])}{more}; see .to_arrow())"
 
     def __getitem__(self, metric: str) -> np.ndarray:
         """The means of a metric, (N,)."""
