@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from tests.waiting import PATIENCE
 from typer.testing import CliRunner
 
 from tradewind.cli import report
@@ -72,7 +73,7 @@ def test_the_files_are_written_for_a_reader_that_leaves(run: Path, tmp_path: Pat
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout is not None
         child.stdout.close()
-        child.wait(timeout=120)
+        child.wait(timeout=PATIENCE)
     assert (tmp_path / "report.html").is_file()
 
 

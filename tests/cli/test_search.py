@@ -75,6 +75,7 @@ def test_a_search_without_one_value_fails_and_says_why(tradewind: Tradewind, mon
     assert tradewind(*CHEAP, "--budget", 20, "--out", "runs/a").status == 1
 
 
+@pytest.mark.xdist_group("machine")
 def test_limits_that_nothing_satisfies_end_with_how_near_it_came(tradewind: Tradewind) -> None:
     words = ("search", "--set", "n_layer=2", "--set", "d_model=128", "--set", "vocab_size=500", "--set", "context=64")
     where = ("--length", 32, "--objectives", "decoder_params,latency_ms", "--where", "latency_ms<=0.0001")
