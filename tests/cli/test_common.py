@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,3 +58,17 @@ def test_onnxruntime_refuses_what_it_is_not_measured_in(tradewind: Tradewind) ->
     assert (said.status, "measured in float32 only" in said.err) == (2, True), said.err
     said = tradewind("search", "--runtime", "tensorrt", "--objectives", "latency_ms", "--out", "runs/a")
     assert (said.status, "unknown runtime 'tensorrt'" in said.err) == (2, True), said.err
+
+
+@pytest.mark.parametrize("name", ["m[/x]", "m[red]z", "long" * 30])
+def test_paths_are_told_as_they_were_given(tradewind: Tradewind, name: str) -> None:
+    cheap = ("--objectives", "decoder_params,flops", "--algorithm", "lts", "--no-baseline", "--budget", 3)
+    said = tradewind("search", *cheap, "--out", f"runs/{name}")
+    assert (said.status, f"kept in runs/{name}." in said.err) == (0, True), said.err
+    assert f"tradewind report runs/{name}\n" in said.err
+    said = tradewind("report", f"runs/{name}")
+    assert (said.status, f"Look at it: runs/{name}/report/" in said.err) == (0, True), said.err
+    said = tradewind("spaces", "sample", "gpt2", "--out", f"{name}.parquet")
+    assert (said.status, said.err) == (0, f"1 architecture written to {name}.parquet\n")
+    said = tradewind("costs", "--archs", f"{name}.parquet", "--out", Path("costs") / f"{name}.parquet")
+    assert (said.status, f"written to costs/{name}.parquet\n" in said.err) == (0, True), said.err

@@ -44,3 +44,7 @@ def test_hostile_text_cannot_command_the_terminal() -> None:
     assert "\x1b" not in text.replace("\x1b[1m", "").replace("\x1b[0m", "")
     assert "\x07" not in text
     assert "[red]" in text
+
+
+def test_names_with_brackets_are_told_as_they_are() -> None:
+    assert "m[/x] [bold]: " in shown(dataclasses.replace(study(), name="m[/x] [bold]"), width=400)

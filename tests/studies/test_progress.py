@@ -99,6 +99,18 @@ def test_elsewhere_than_on_a_terminal_lines_go_to_standard_error(
     assert [line.split(" ")[0] for line in captured.err.splitlines()[1:]] == ["1/3", "2/3", "3/3", "3/3"]
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_brackets_in_a_note_are_no_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: bool
+) -> None:
+    monkeypatch.setattr(room, "_LINE_SECONDS", 0)
+    monkeypatch.setattr(room, "_REDRAW_SECONDS", 0)
+    monkeypatch.setenv("FORCE_COLOR", "1" if terminal else "")
+    with Progress(Tracker(OBJECTIVES, Limits(), 3), True) as progress:
+        progress.note("runs/m[/x] is measured")
+    assert "runs/m[/x] is measured" in capsys.readouterr().err
+
+
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     show(True, monkeypatch, terminal=True)
     captured = capsys.readouterr()

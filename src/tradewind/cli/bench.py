@@ -12,8 +12,9 @@ from tradewind.cli.bench_compare import compare
 from tradewind.cli.bench_import import import_
 from tradewind.cli.bench_judge import judge
 from tradewind.cli.bench_metrics import with_devices
-from tradewind.cli.common import JsonOption, complete, console, print_json, print_rows
+from tradewind.cli.common import JsonOption, complete, note, print_json, print_rows, say
 from tradewind.core import UsageError
+from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
     from tradewind.benchmarks.hwgpt import HWGPTBenchmark
@@ -69,7 +70,7 @@ def list_(as_json: JsonOption = False) -> None:
         return
     print_rows(rows)
     if own:
-        console().print(f"Calibrated devices, for every hwgpt benchmark: {', '.join(own)}")
+        say(f"Calibrated devices, for every hwgpt benchmark: {', '.join(own)}")
 
 
 @app.command()
@@ -84,7 +85,7 @@ def describe(name: NameArgument, predictors: PredictorsOption = None, as_json: J
     if as_json:
         print_json(facts)
         return
-    console().print(f"{facts['name']}: {facts['space']['summary']}\n{facts['source']}\n{facts['networks']}")
+    say(f"{facts['name']}: {facts['space']['summary']}\n{facts['source']}\n{facts['networks']}")
     rows = []
     for metric in facts["metrics"]:
         quality = metric.get("held_out") or {}
@@ -141,11 +142,9 @@ def query(
     weak = {metric: answer.details.get("warnings") for metric, answer in answers.items()}
     for metric, warnings in weak.items():
         if warnings and len(answers) <= MOST_WARNED:
-            console(err=True).print(f"{metric}: {'; '.join(warnings)}")
+            note(f"{metric}: {'; '.join(warnings)}")
     if len(answers) > MOST_WARNED and any(weak.values()):
-        console(err=True).print(
-            "weak: the data support the metric badly; ask for it alone, or with --json, to read why"
-        )
+        note("weak: the data support the metric badly; ask for it alone, or with --json, to read why")
 
 
 @app.command()
@@ -183,7 +182,7 @@ def evaluate(
         "percentile; in 90%: share within nominal 90% intervals",
     )
     if any(found["seen"] for found in table.values()):
-        console(err=True).print("these rows were part of the fit; --help shows how to score rows that were not")
+        note("these rows were part of the fit; --help shows how to score rows that were not")
 
 
 @app.command()
@@ -222,7 +221,7 @@ def fit(
     if as_json:
         print_json({"out": str(out), "files": [str(path) for path in written]})
     else:
-        console().print(f"{len(written)} predictors written to {out}")
+        say(f"{len(written)} predictors written to {out}")
 
 
 _FIDELITY: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -264,7 +263,7 @@ def _write_predictions(bench: HWGPTBenchmark, archs: Path, metrics: str, out: Pa
     if as_json:
         print_json({"rows": table.num_rows, "columns": table.column_names, "out": str(out)})
     else:
-        console(err=True).print(f"{table.num_rows:,} architectures, {table.num_columns} columns, written to {out}")
+        note(f"{table.num_rows:,} architectures, {table.num_columns} columns, written to {out}")
 
 
 def _row(metric: str, answer: Measurement) -> dict[str, Any]:

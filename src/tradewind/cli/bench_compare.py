@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tradewind.cli.bench_metrics import with_devices
-from tradewind.cli.common import JsonOption, SeedOption, console, print_json, print_rows
+from tradewind.cli.common import JsonOption, SeedOption, note, print_json, print_rows, say
 from tradewind.core import StudyError
+from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -67,7 +68,7 @@ def compare(
         seed=seed,
     )
     for contestant, case, reason in contest.absent:
-        console(err=True).print(f"left out: {contestant} on {case}: {reason}")
+        note(f"left out: {contestant} on {case}: {reason}")
     with _bar() as bar:
         task = bar.add_task("running", total=None)
 
@@ -85,22 +86,22 @@ def compare(
         print_json({"out": str(out), "files": [str(path) for path in paths], **summary.to_dict()})
         return
     _print(summary)
-    console(err=True).print(f"Look at it: {paths[0]}")
+    note(f"Look at it: {paths[0]}")
 
 
 def _print(summary: Summary) -> None:
     for told in summary.contest.sees:
-        console().print(
+        say(
             f"Share of the exact optimum's hypervolume after {summary.contest.evaluations} evaluations, mean of "
             f"{summary.contest.seeds} runs; algorithms were told {told}, means judge\n"
         )
         for case in summary.contest.cases:
             print_rows([_row(outcome) for outcome in summary.of(case, told)], case.name)
-            console().print()
+            say("")
         found = summary.ranking(told)
         if found is not None:
             ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in zip(found.names, found.ranks, strict=True))
-            console().print(
+            say(
                 f"Mean rank over {found.blocks} blocks of a case and a seed: {ranks} (differences above "
                 f"{found.critical_difference:.2f} are significant at 0.05)\n"
             )
@@ -123,5 +124,10 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 def _bar() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
     return Progress(*columns, console=console(err=True), transient=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tradewind.cli.common import JsonOption, console, print_json
+from tradewind.cli.common import JsonOption, print_json, say
 
 
 def import_(
@@ -33,8 +33,6 @@ def import_(
     if as_json:
         print_json(done.to_dict())
         return
-    console().print(
-        f"{done.architectures:,} architectures of scale {done.scale}, {len(done.metrics)} metrics, in {done.path}"
-    )
-    for note in done.notes:
-        console().print(f"note: {note}")
+    say(f"{done.architectures:,} architectures of scale {done.scale}, {len(done.metrics)} metrics, in {done.path}")
+    for remark in done.notes:
+        say(f"note: {remark}")

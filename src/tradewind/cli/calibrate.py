@@ -12,9 +12,9 @@ from tradewind.cli.common import (
     SeedOption,
     SetOption,
     SpaceOption,
-    console,
     device_options,
     get_space,
+    note,
     print_json,
     print_rows,
     workload_options,
@@ -101,8 +101,8 @@ def calibrate(
         rows = [(key, value, f"{unit} / {counted(quantity, key)}") for key, value in model.prices.items()]
         print_rows([{"work": key, "price": value, "unit": per} for key, value, per in rows], f"prices: {quantity}")
     for doubt in calibration.doubts():
-        console(err=True).print(doubt, soft_wrap=True)
-    console(err=True).print(f"Written to {out}. Use it: {_use(calibration, out, space, sets)}", soft_wrap=True)
+        note(doubt)
+    note(f"Written to {out}. Use it: {_use(calibration, out, space, sets)}")
 
 
 def _use(calibration: Any, out: Path, space: str, sets: list[str] | None) -> str:

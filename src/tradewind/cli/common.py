@@ -15,10 +15,9 @@ import typer
 from tradewind.core import Architecture, Evaluation, UsageError, Workload
 from tradewind.core.architecture import family
 from tradewind.core.files import read_json
+from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tradewind.spaces import ArchitectureSpace
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -41,11 +40,14 @@ ThreadsOption = Annotated[int, typer.Option("--threads", help="Threads that the 
 MemoryLimitOption = Annotated[float | None, typer.Option("--memory-limit", help="MB a candidate may take.")]
 
 
-def console(err: bool = False) -> Console:
-    """A rich console on standard output, or on standard error for progress and notes."""
-    from rich.console import Console
+def say(text: str) -> None:
+    """Print a line of the result. It is never broken, so that paths and commands in it can be copied."""
+    console().print(text, soft_wrap=True)
 
-    return Console(stderr=err, highlight=False)
+
+def note(text: str) -> None:
+    """Print a line beside the result, on standard error; like `say`, it is never broken."""
+    console(err=True).print(text, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

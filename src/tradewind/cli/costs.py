@@ -11,9 +11,9 @@ from tradewind.cli.common import (
     ConstantOption,
     JsonOption,
     SpaceOption,
-    console,
     count,
     get_space_of_file,
+    note,
     print_json,
     print_rows,
     read_architecture,
@@ -91,11 +91,11 @@ def _write_table(archs: Path, out: Path, place: ArchitectureSpace, workload: Wor
     columns = {q: closed_forms.evaluate(q, many, workload) for q in closed_forms.quantities()}
     write_parquet(out, pa.table({"id": [one.id for one in many], **columns}))
     notes = [*read.notes, *([f"columns not read: {', '.join(read.unread)}"] if read.unread else [])]
-    for note in notes:
-        console(err=True).print(note, soft_wrap=True)
+    for remark in notes:
+        note(remark)
     if as_json:
         facts = {"rows": len(many), "columns": ["id", *columns], "out": str(out)}
         print_json(facts | {"unread": list(read.unread), "notes": list(read.notes)})
     else:
         told = f"{count(len(many), 'architecture')}, {len(columns)} costs each, written to {out}"
-        console(err=True).print(told, soft_wrap=True)
+        note(told)

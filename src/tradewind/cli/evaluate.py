@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, console, print_json, print_rows, use_torch
+from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, note, print_json, print_rows, say, use_torch
 from tradewind.core import UsageError
+from tradewind.core.terminal import console
 
 
 def evaluate(
@@ -66,8 +67,8 @@ def evaluate(
         return
     print_rows([row for entry in found for row in _rows(entry)])
     if mean is not None:
-        console().print(f"mean accuracy {mean:.4f}")
-    console(err=True).print(f"Kept in {out or checkpoint}/tasks", soft_wrap=True)
+        say(f"mean accuracy {mean:.4f}")
+    note(f"Kept in {out or checkpoint}/tasks")
 
 
 def _rows(entry: dict[str, Any]) -> list[dict[str, Any]]:
@@ -95,7 +96,12 @@ def _bar(shown: bool) -> Iterator[Callable[[str, int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     place = console(err=True)
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=place, disable=not (shown and place.is_terminal)) as drawn:
         line = drawn.add_task("loading", total=None)
         yield lambda task, done, total: drawn.update(line, description=task, completed=done, total=total)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from tradewind.cli.common import JsonOption, MemoryLimitOption, SeedOption, console, print_json, reasons
+from tradewind.cli.common import JsonOption, MemoryLimitOption, SeedOption, note, print_json, reasons, say
 from tradewind.core import Space, StudyError, TradewindError, UsageError
+from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
     from tradewind.programs import Program, ProgramSpace
@@ -121,7 +122,7 @@ def _run(study: Study, trained: Any, individuals: int, retrain: int, seeds: int,
 
     def told(done: int, total: int) -> None:
         if not as_json:
-            console(err=True).print(f"trained again: {done}/{total}")
+            note(f"trained again: {done}/{total}")
 
     try:
         study.run(budget=individuals, progress=not as_json)
@@ -136,7 +137,7 @@ def _run(study: Study, trained: Any, individuals: int, retrain: int, seeds: int,
         why = reasons(stored.evaluations())
         raise TradewindError(f"none of {status['evaluations']} programs could be trained: {why}")
     if status["exhausted"] and not as_json:
-        console(err=True).print(f"It ended before {individuals} programs: {status['note']}.", soft_wrap=True)
+        note(f"It ended before {individuals} programs: {status['note']}.")
     best = found[0]
     again = [row.to_dict() for row in retrained(stored.evaluations("retrain"), stored.space.start)]  # type: ignore[attr-defined]
     if as_json:
@@ -144,10 +145,10 @@ def _run(study: Study, trained: Any, individuals: int, retrain: int, seeds: int,
         return
     console().print(found.table(24))
     for line in lineage(best, stored.evaluations()):
-        console().print(line, markup=False)
+        say(line)
     for row in again:
-        console().print(row["sentence"], markup=False)
-    console(err=True).print(f"{status['evaluations']} programs are kept in {out}. Look at them: tradewind report {out}")
+        say(row["sentence"])
+    note(f"{status['evaluations']} programs are kept in {out}. Look at them: tradewind report {out}")
 
 
 def read_start(name: str) -> Program:

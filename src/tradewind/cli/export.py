@@ -12,8 +12,8 @@ from tradewind.cli.common import (
     JsonOption,
     SeedOption,
     SpaceOption,
-    console,
     get_space_of_file,
+    note,
     print_json,
     read_architecture,
 )
@@ -72,7 +72,7 @@ def hf(
         print_json({"id": model.arch.id, "out": str(folder), "files": sorted(path.name for path in folder.iterdir())})
         return
     told = f"transformers.AutoModelForCausalLM.from_pretrained({str(folder)!r}) loads it"
-    console(err=True).print(told if tokenizer else f"{told}; no tokenizer is known", soft_wrap=True)
+    note(told if tokenizer else f"{told}; no tokenizer is known")
 
 
 @app.command("onnx")
@@ -120,7 +120,7 @@ def onnx(
         print_json(found)
         return
     equal = f"; it differs from the model by {found['largest_difference']:.1g} of the largest logit" if check else ""
-    console(err=True).print(f"Written to {out}{equal}", soft_wrap=True)
+    note(f"Written to {out}{equal}")
 
 
 def _model(
@@ -175,4 +175,4 @@ def optuna(
     if as_json:
         print_json({"run": str(run), "out": str(path), "trials": trials})
         return
-    console(err=True).print(f"{trials} trials are in {path}. Look at them: optuna-dashboard sqlite:///{path}")
+    note(f"{trials} trials are in {path}. Look at them: optuna-dashboard sqlite:///{path}")

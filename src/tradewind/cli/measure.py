@@ -12,11 +12,11 @@ from tradewind.cli.common import (
     DeviceOption,
     JsonOption,
     SpaceOption,
-    console,
     device_options,
     get_space_of_file,
     print_json,
     read_architecture,
+    say,
     use_device,
     workload_options,
 )
@@ -73,7 +73,7 @@ def measure(
         )
     else:
         for name, measurement in found.items():
-            console().print(f"{name:24} {measurement!r}", soft_wrap=True)
+            say(f"{name:24} {measurement!r}")
     failed = [f"{name}: {m.reason}" for name, m in found.items() if not m.ok]
     if failed:
         raise TradewindError(f"not measured: {'; '.join(failed)}")

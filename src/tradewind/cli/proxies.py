@@ -15,8 +15,8 @@ from tradewind.cli.common import (
     SetOption,
     SpaceOption,
     ThreadsOption,
-    console,
     get_space,
+    note,
     print_json,
     print_rows,
 )
@@ -82,7 +82,7 @@ def proxies(
     most = min(ORDERS * least, float(sizes.max()) + 1) if high is None else high
     chosen = stratified(place, archs, least, most, seed)
     experiment = Experiment(tuple(chosen), text, how, again)
-    rows = experiment.run(out, (lambda _: None) if as_json else lambda words: console(err=True).print(words))
+    rows = experiment.run(out, (lambda _: None) if as_json else note)
     judged, left_out = judge(rows, seed, resamples)
     facts = {
         **{name: value for name, value in experiment.to_dict().items() if name != "architectures"},
@@ -134,18 +134,17 @@ def _print(facts: dict[str, Any], out: Path) -> None:
             table.append({"proxy": name, **cells, "CPU s": f"{found['cpu_seconds']:.2g}"})
         print_rows(table, title)
         title = ""
-    tell = console(err=True).print
     spent = statistics.fmean(row["truth_cpu_seconds"] for row in rows)
-    tell(f"Truth: {facts['recipe']['steps']} steps each, {spent:.1f} CPU s on average.")
+    note(f"Truth: {facts['recipe']['steps']} steps each, {spent:.1f} CPU s on average.")
     if facts["noise"]:
         floor = facts["noise"]
-        tell(
+        note(
             f"Noise floor: two seeds of {floor['architectures']} architectures agree with Spearman "
             f"{floor['spearman']:.3f}; one training varies by {floor['deviation']:.3f} nats."
         )
     if facts["left_out"]:
-        tell(f"Left out, training diverged: {', '.join(facts['left_out'])}")
-    tell(f"Written to {out}: proxies.json, proxies.png", soft_wrap=True)
+        note(f"Left out, training diverged: {', '.join(facts['left_out'])}")
+    note(f"Written to {out}: proxies.json, proxies.png")
 
 
 def _words(estimate: dict[str, float | None]) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tradewind.cli.common import JsonOption, console, print_json
+from tradewind.cli.common import JsonOption, note, print_json
+from tradewind.core.terminal import console
 
 
 def report(
@@ -37,6 +38,6 @@ def report(
     finally:
         for part in reports.renderables(data):
             console().print(part)
-    console(err=True).print(f"\nLook at it: {paths[0]}", soft_wrap=True)
+    note(f"\nLook at it: {paths[0]}")
     beside = [path.name for path in paths[1:] if path.parent == paths[0].parent]
-    console(err=True).print(f"Beside it: {', '.join(beside)}; the architectures in frontier/", soft_wrap=True)
+    note(f"Beside it: {', '.join(beside)}; the architectures in frontier/")

@@ -13,9 +13,9 @@ from tradewind.cli.common import (
     SeedOption,
     SetOption,
     SpaceOption,
-    console,
     device_options,
     get_space,
+    note,
     print_json,
     read_settings,
     reasons,
@@ -24,6 +24,7 @@ from tradewind.cli.common import (
 )
 from tradewind.cli.train import StepsOption, read_recipe
 from tradewind.core import StudyError, TradewindError, UsageError, Workload
+from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace
@@ -115,7 +116,7 @@ def search(
         resume=True,
     )
     for doubt in doubts(study.config["evaluator"]):
-        console(err=True).print(doubt, soft_wrap=True)
+        note(doubt)
     try:
         study.run(budget=budget, progress=not as_json)
     except KeyboardInterrupt:
@@ -128,14 +129,14 @@ def search(
         why = reasons(study.evaluations()) or status["note"]
         raise TradewindError(f"none of {status['evaluations']} evaluations has a value for every objective: {why}")
     if status["exhausted"] and not as_json:
-        console(err=True).print(f"The search ended before its budget of {budget}: {status['note']}.", soft_wrap=True)
+        note(f"The search ended before its budget of {budget}: {status['note']}.")
     if not len(frontier):
         raise TradewindError(f"{frontier.why_empty}: relax --where or raise --budget; all are kept in {out}")
     if as_json:
         return
     console().print(frontier.table(ROWS))
-    console(err=True).print(f"{len(frontier)} of {status['evaluations']} evaluated are on the frontier, kept in {out}.")
-    console(err=True).print(f"Look at it: tradewind report {out}")
+    note(f"{len(frontier)} of {status['evaluations']} evaluated are on the frontier, kept in {out}.")
+    note(f"Look at it: tradewind report {out}")
 
 
 def _train_on(data: str, recipe: Recipe, out: Path) -> None:

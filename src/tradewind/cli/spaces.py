@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tradewind.cli.common import JsonOption, SeedOption, SetOption, console, count, get_space, print_json, print_rows
+from tradewind.cli.common import JsonOption, SeedOption, SetOption, count, get_space, note, print_json, print_rows, say
 from tradewind.core import UsageError
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ def describe(name: NameArgument, sets: SetOption = None, as_json: JsonOption = F
     if as_json:
         print_json(facts)
         return
-    console().print(f"{facts['name']}: {facts['summary']}\n{facts['size']:,} architectures ({_power(facts['size'])})")
+    say(f"{facts['name']}: {facts['summary']}\n{facts['size']:,} architectures ({_power(facts['size'])})")
     print_rows(
         [
             {"dimension": d["name"], "a layer": "yes" if d["per_layer"] else "no", "choices": _brief(d["choices"])}
@@ -55,9 +55,7 @@ def describe(name: NameArgument, sets: SetOption = None, as_json: JsonOption = F
         ]
     )
     for opened, choices in facts["unopened"].items():
-        console().print(
-            f"{opened} is {choices[0]} in every layer; --set {opened}=... chooses among: {', '.join(choices)}"
-        )
+        say(f"{opened} is {choices[0]} in every layer; --set {opened}=... chooses among: {', '.join(choices)}")
     if facts["constants"]:
         print_rows([{"constant": k, "value": str(v)} for k, v in facts["constants"].items()])
 
@@ -88,7 +86,7 @@ def sample(
         else:
             rows = [arch.to_dict() for arch in many]
             write_json(out, rows[0] if n == 1 else rows)
-        console(err=True).print(f"{count(n, 'architecture')} written to {out}")
+        note(f"{count(n, 'architecture')} written to {out}")
     elif as_json:
         print_json([arch.to_dict() | {"id": arch.id} for arch in many])
     else:

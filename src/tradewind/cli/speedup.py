@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, console, print_json, print_rows
+from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, print_json, print_rows, say
 from tradewind.core import UsageError, unknown
+from tradewind.core.terminal import console
 
 LINE_SECONDS = 30.0
 """Pause between lines where there is no terminal."""
@@ -92,7 +93,7 @@ def speedup(
         print_json(found)
         return
     _tell(found)
-    console().print(f"written: {out / 'speedup.json'}{f', {picture}' if picture else ''}")
+    say(f"written: {out / 'speedup.json'}{f', {picture}' if picture else ''}")
 
 
 def _tell(found: dict[str, Any]) -> None:
@@ -117,7 +118,7 @@ def _tell(found: dict[str, Any]) -> None:
         for r in t["blocks"].values()
         for c in ("steps",)
     ):
-        console().print("* beyond the end of some curve: extrapolated in the logarithm of the step")
+        say("* beyond the end of some curve: extrapolated in the logarithm of the step")
     for name, rows in found["matrices"].items():
         shown = [
             {"part": r["part"], "gain in perplexity": f"{100 * r['gain']:.1f} ± {100 * r['spread']:.1f} %"}
@@ -168,7 +169,7 @@ def _progress(shown: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 
     err = console(err=True)
     with Progress(
-        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), console=err
+        TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(), console=err
     ) as drawn:
         task = drawn.add_task("starting", visible=err.is_terminal)
         last = time.monotonic()

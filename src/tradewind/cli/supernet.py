@@ -13,9 +13,9 @@ from tradewind.cli.common import (
     SetOption,
     SpaceOption,
     ThreadsOption,
-    console,
     count,
     get_space,
+    note,
     print_json,
     print_rows,
     use_torch,
@@ -185,4 +185,4 @@ def _tell(out: Path, stored: StoredSupernet, ends: dict[str, dict[str, Any]], as
         print_json({"out": str(out), "space": stored.space.name, "networks": rows})
         return
     print_rows(rows, f"{stored.space.name}: {count(stored.space.size(), 'network')} in one")
-    console(err=True).print(f"Score them: tradewind supernet evaluate {out}", soft_wrap=True)
+    note(f"Score them: tradewind supernet evaluate {out}")

@@ -11,8 +11,8 @@ from tradewind.cli.common import (
     JsonOption,
     SeedOption,
     ThreadsOption,
-    console,
     count,
+    note,
     print_json,
     print_rows,
     read_architecture,
@@ -70,7 +70,7 @@ def evaluate(
         return
     short = [{key: row[key] for key in ("id", "params", "perplexity")} for row in frontier]
     print_rows(short[:ROWS], f"{len(frontier)} of {count(len(rows), 'sub-network')} are on the frontier")
-    console(err=True).print(f"All rows are in {table}.", soft_wrap=True)
+    note(f"All rows are in {table}.")
 
 
 def extract(
@@ -114,7 +114,7 @@ def extract(
         print_json(found)
         return
     print_rows([{"loss, nats per token": k.removesuffix("_loss"), "value": v} for k, v in found.items() if "_" in k])
-    console(err=True).print(f"The model is in {out}.", soft_wrap=True)
+    note(f"The model is in {out}.")
 
 
 def rank(
@@ -176,16 +176,15 @@ def rank(
         print_json(report_of)
         return
     print_rows(rows, "loss in nats per token, inherited and trained alone")
-    count = min(f["n"] for f in found.values())
+    fewest = min(f["n"] for f in found.values())
     told = []
     for name, f in found.items():
         for kind in ("spearman", "kendall"):
             row = {"ranked by": name, "correlation": kind, "value": f[kind].value}
-            told.append(row | ({"95% from": f[kind].low, "to": f[kind].high} if count >= FEWEST else {}))
+            told.append(row | ({"95% from": f[kind].low, "to": f[kind].high} if fewest >= FEWEST else {}))
     print_rows(told)
-    if count < FEWEST:
-        note = f"{count} networks are too few for an interval, which takes {FEWEST}; give a larger -n"
-        console(err=True).print(note, soft_wrap=True)
+    if fewest < FEWEST:
+        note(f"{fewest} networks are too few for an interval, which takes {FEWEST}; give a larger -n")
 
 
 def _text(stored: StoredSupernet) -> TokenData:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tradewind.cli.common import complete, console, count
+from tradewind.cli.common import complete, count
 from tradewind.core import Architecture, UsageError
 from tradewind.core.files import read_json
+from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace

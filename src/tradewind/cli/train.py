@@ -15,8 +15,8 @@ from tradewind.cli.common import (
     SeedOption,
     SpaceOption,
     ThreadsOption,
-    console,
     get_space_of_file,
+    note,
     print_json,
     print_rows,
     read_architecture,
@@ -95,7 +95,7 @@ def train(
         )
         chief = place.rank == 0
         if chief and trainer.step and not as_json:
-            console(err=True).print(f"{out} holds {trainer.step} of {how.steps} steps; going on from there")
+            note(f"{out} holds {trainer.step} of {how.steps} steps; going on from there")
         with training.bar(how.steps, chief and not as_json) as report:
             trainer.run(report=report)
         found = _found(fitted, text, trainer, out)
@@ -141,7 +141,7 @@ def _tell(found: dict[str, Any], how: Recipe, as_json: bool) -> None:
         figures = {name: value for name, value in found["validation"].items() if name != "tokens"}
         title = f"{found['id']}: {found['decoder_params']:,} decoder parameters, {found['tokens']:,} tokens"
         print_rows([{"validation": name, "value": value} for name, value in figures.items()], title)
-        console(err=True).print(f"Weights, metrics and checkpoint are in {found['run']}.", soft_wrap=True)
+        note(f"Weights, metrics and checkpoint are in {found['run']}.")
     if found["diverged"]:
         rate = how.learning_rate
         raise TradewindError(

@@ -21,28 +21,28 @@ ROWS = 24
 
 def renderables(data: ReportData) -> Iterator[RenderableType]:
     """What a rich console prints, in order."""
-    yield f"[bold]{plain(data.name)}[/bold]: {plain(data.lead)}"
+    from rich.text import Text
+
+    yield Text.assemble((plain(data.name), "bold"), ": ", plain(data.lead))
     yield ""
     found = evolution.sentences(data) if evolution.is_evolution(data) else sentences(comparisons(data))
     for sentence in found or [no_comparison(data)]:
-        yield plain(sentence)
+        yield Text(plain(sentence))
     if len(data.frontier):
         yield ""
         yield data.frontier.table(ROWS if len(data.frontier) > 1.25 * ROWS else None)
         yield _picks(data)
     for caveat in caveats(data):
-        yield plain(caveat)
+        yield Text(plain(caveat))
 
 
 def plain(text: str) -> str:
-    """Text that neither rich nor the terminal takes for a command: a run may come from someone else.
+    """Text that the terminal does not take for a command: a run may come from someone else.
 
     >>> plain(f"{chr(27)}]0;title")
     '?]0;title'
     """
-    from rich.markup import escape
-
-    return escape("".join(c if c.isprintable() else "?" for c in text))
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _picks(data: ReportData) -> Table:

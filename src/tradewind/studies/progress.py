@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tradewind.core import Evaluation, Objective
+from tradewind.core.terminal import console
 from tradewind.evaluators import Limits
 from tradewind.pareto import Archive, hypervolume, oriented
 from tradewind.studies.clock import seconds
@@ -111,17 +112,16 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._shown:
-            from rich.console import Console
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            console = Console(stderr=True, highlight=False)
-            if console.is_terminal:
-                columns = (BarColumn(bar_width=24), TextColumn("{task.description}"))
-                self._bar = Bar(*columns, console=console, auto_refresh=False, transient=False)
+            screen = console(err=True)
+            if screen.is_terminal:
+                columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False))
+                self._bar = Bar(*columns, console=screen, auto_refresh=False, transient=False)
                 self._bar.start()
                 self._task = self._bar.add_task("starting", total=None)
-            self._print = console.print
+            self._print = screen.print
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from tradewind.core.terminal import console
+
 if TYPE_CHECKING:
     from tradewind.training.loop import Trainer
 
@@ -20,12 +22,16 @@ def bar(steps: int, shown: bool = True) -> Iterator[Callable[[Trainer], None]]:
     if not shown:
         yield lambda _: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True, highlight=False)
-    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, disable=not console.is_terminal) as drawn:
+    screen = console(err=True)
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=screen, disable=not screen.is_terminal) as drawn:
         task = drawn.add_task("starting", total=steps)
         last = time.monotonic()
 
@@ -34,8 +40,8 @@ def bar(steps: int, shown: bool = True) -> Iterator[Callable[[Trainer], None]]:
             row = trainer.last
             words = f"loss {row.get('loss', float('nan')):.3f}, {trainer.tokens_per_second:,.0f} tokens/s"
             drawn.update(task, completed=trainer.step, description=words)
-            if not console.is_terminal and time.monotonic() - last >= LINE_SECONDS:
+            if not screen.is_terminal and time.monotonic() - last >= LINE_SECONDS:
                 last = time.monotonic()
-                console.print(f"step {trainer.step} of {steps}, {words}")
+                screen.print(f"step {trainer.step} of {steps}, {words}")
 
         yield report
