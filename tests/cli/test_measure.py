@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import Tradewind
 
 from tradewind.core import Measurement
+from tradewind.evaluators.device import DeviceEvaluator
 from tradewind.predictors.calibration import Calibration
 
 TINY = {"d_model": 64, "n_head": [2], "d_inner": [128]}
@@ -36,9 +39,32 @@ def test_what_cannot_be_measured_says_why(tradewind: Tradewind) -> None:
     Path("a.json").write_text(json.dumps(TINY))
     said = tradewind("measure", "--arch", "a.json", *SMALL, "--objectives", "latency_ms", "--memory-limit", 1)
     assert said.status == 1
-    assert "oom" in said.err
+    assert "not measured: latency_ms@cpu: oom: " in said.err
+    assert "[enforce fail" in said.err
     said = tradewind("measure", "--arch", "a.json", *SMALL, "--objectives", "perplexity")
     assert (said.status, "nothing here evaluates perplexity" in said.err) == (2, True)
+
+
+def test_measurements_are_a_table_and_a_reason_is_told_once(
+    tradewind: Tradewind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "oom: an allocation was refused [enforce fail]"
+
+    def evaluate(self: DeviceEvaluator, candidates: Sequence[Any]) -> list[dict[str, Measurement]]:
+        good = Measurement.of(1.25, "ms", spread=0.5, n=9, method="median wall time", device="cpu")
+        names = ("decode_latency_ms@cpu", "peak_memory_mb@cpu")
+        return [{"latency_ms@cpu": good, **{name: Measurement.failed(reason, "MB", method="none") for name in names}}]
+
+    monkeypatch.setattr(DeviceEvaluator, "evaluate", evaluate)
+    Path("a.json").write_text(json.dumps(TINY))
+    said = tradewind("measure", "--arch", "a.json", *SMALL)
+    assert [line.split() for line in said.out.splitlines()] == [
+        ["quantity", "value", "unit", "spread", "n", "method", "reason"],
+        ["latency_ms@cpu", "1.25", "ms", "0.5", "9", "median", "wall", "time"],
+        ["decode_latency_ms@cpu", "MB", "none", "oom"],
+        ["peak_memory_mb@cpu", "MB", "none", "oom"],
+    ]
+    assert said.err == f"tradewind: not measured: decode_latency_ms@cpu, peak_memory_mb@cpu: {reason}\n"
 
 
 @pytest.mark.xdist_group("machine")

@@ -15,12 +15,12 @@ from tradewind.cli.common import (
     device_options,
     get_space_of_file,
     print_json,
+    print_rows,
     read_architecture,
-    say,
     use_device,
     workload_options,
 )
-from tradewind.core import TradewindError, UsageError, Workload, parse_objectives
+from tradewind.core import Measurement, TradewindError, UsageError, Workload, parse_objectives
 
 
 @workload_options
@@ -41,7 +41,7 @@ def measure(
 ) -> None:
     """Measure latency, peak memory and energy of one architecture on this machine.
 
-    Exit status 1 if a quantity could not be measured; the reason is in its place.
+    Exit status 1 if a quantity could not be measured; the kind of reason is in its row, the whole told once at the end.
 
     Example: tradewind spaces sample gpt2 --seed 0 --out a.json && tradewind measure --space gpt2 --arch a.json
     """
@@ -72,8 +72,23 @@ def measure(
             }
         )
     else:
-        for name, measurement in found.items():
-            say(f"{name:24} {measurement!r}")
-    failed = [f"{name}: {m.reason}" for name, m in found.items() if not m.ok]
+        print_rows([_row(name, measurement) for name, measurement in found.items()])
+    failed: dict[str, list[str]] = {}
+    for name, measurement in found.items():
+        if not measurement.ok:
+            failed.setdefault(measurement.reason, []).append(name)
     if failed:
-        raise TradewindError(f"not measured: {'; '.join(failed)}")
+        told = [f"{', '.join(names)}: {reason}" for reason, names in failed.items()]
+        raise TradewindError(f"not measured: {'; '.join(told)}")
+
+
+def _row(name: str, measurement: Measurement) -> dict[str, Any]:
+    return {
+        "quantity": name,
+        "value": "" if measurement.value is None else measurement.value,
+        "unit": measurement.unit,
+        "spread": "" if measurement.spread is None else measurement.spread,
+        "n": measurement.n if measurement.ok else "",
+        "method": measurement.method,
+        "reason": measurement.reason.partition(":")[0],
+    }
