@@ -39,6 +39,10 @@ def test_another_configuration_in_the_same_folder_is_refused(tradewind: Tradewin
     assert "holds another study" in said.err
     assert "evaluator" not in said.err
     assert "space" in said.err
+    other = ("--space", "transformer-xl", "--objectives", "params,flops", "--where", "params<=1e9", "--seed", 4)
+    said = tradewind(*CHEAP, *other, "--budget", 5, "--out", "runs/a")
+    assert said.err.startswith("tradewind: runs/a holds another study; give what it was made with to continue it, or ")
+    assert len(said.err) < 500
 
 
 def test_constraints_and_narrowing_bound_the_frontier(tradewind: Tradewind) -> None:

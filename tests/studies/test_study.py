@@ -210,7 +210,7 @@ def test_what_an_evaluator_of_ones_own_measured_goes_on_with_it_only(tmp_path: P
     evaluator = Made(formula)
     run(create(tmp_path, evaluator=evaluator), 5)
     assert evaluator.closed == 0
-    with pytest.raises(StudyError, match=r'evaluator\.kind was "made", now "formula".*Study\.open\(path, evaluator='):
+    with pytest.raises(StudyError, match=r'Study\.open\(path, evaluator=.*evaluator\.kind was "made", now "formula"'):
         run(Study.open(tmp_path))
     assert run(Study.open(tmp_path, evaluator=evaluator), 8)["evaluations"] == 8
 

@@ -27,7 +27,9 @@ _RECORDED_ONLY = ("tradewind", "schema_version")
 _MAKE_THE_EVALUATOR = ("objectives", "constraints", "space", "workload", "device_options")
 """Entries that the evaluator's description follows from."""
 _SHORT = 60
-"""Letters of a value that is told as it is; of a longer list only its changes are."""
+"""Letters of a value that is told as it is; of a longer list only its changes are, of others the beginning."""
+_MOST = 5
+"""Differences that are told one by one."""
 
 
 def describe(
@@ -82,6 +84,8 @@ def check(stored: Any, origin: str) -> dict[str, Any]:
 def changes(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """What two whole configurations differ in, without what only follows from the rest (evaluator, baselines).
 
+    Of two spaces of unlike name or family no more is told: all else follows.
+
     >>> changes({"workload": {"batch": 1}, "evaluator": {"batch": 1}}, {"workload": {"batch": 2}, "evaluator": {}})
     ['workload.batch was 1, now 2']
     """
@@ -91,7 +95,20 @@ def changes(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     if stored.get("space") != given.get("space"):
         left_out.add("baselines")
     before, now = ({key: v for key, v in side.items() if key not in left_out} for side in (stored, given))
+    spaces = [{key: side.get("space", {}).get(key) for key in ("name", "family")} for side in (before, now)]
+    if spaces[0] != spaces[1]:
+        before["space"], now["space"] = spaces
     return differences(before, now)
+
+
+def told(sentences: Sequence[str]) -> str:
+    """Differences as one line, the first few of many.
+
+    >>> told(["seed was 0, now 1"] * 7)[-48:]
+    'seed was 0, now 1; seed was 0, now 1; and 2 more'
+    """
+    more = [f"and {len(sentences) - _MOST} more"] if len(sentences) > _MOST else []
+    return "; ".join([*sentences[:_MOST], *more])
 
 
 def differences(stored: Any, given: Any, where: str = "") -> list[str]:
@@ -116,7 +133,13 @@ def differences(stored: Any, given: Any, where: str = "") -> list[str]:
             return found
         if max(len(canonical_json(side)) for side in (stored, given)) > _SHORT:
             return [f"{where} {_turnover(stored, given)}"]
-    return [f"{where} was {canonical_json(stored)}, now {canonical_json(given)}"]
+    was, now_is = _beginning(stored), _beginning(given)
+    return [f"{where} was {was}, now {now_is}" if was != now_is else f"{where} is another from letter {_SHORT} on"]
+
+
+def _beginning(value: Any) -> str:
+    text = canonical_json(value)
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
 
 
 def _named(entries: list[Any]) -> bool:

@@ -236,9 +236,9 @@ class Study(StoredStudy):
         changes = config.differences(self._config["evaluator"], now, "evaluator")
         if changes:
             raise StudyError(
-                f"{self.path} was measured by another evaluator ({'; '.join(changes)}), its values would not be "
-                "comparable: start a new study in another folder (one made with an evaluator of your own needs it "
-                "again: Study.open(path, evaluator=...))"
+                f"{self.path} was measured by another evaluator, its values would not be comparable: start a new study "
+                "in another folder (one made with an evaluator of your own needs it again: Study.open(path, "
+                f"evaluator=...)); {config.told(changes)}"
             )
 
     def _check_same(self, description: Mapping[str, Any], resume: bool) -> None:
@@ -250,8 +250,8 @@ class Study(StoredStudy):
         changes = config.changes(self._config, description)
         if changes:
             raise OtherStudyError(
-                f"{self.path} holds another study ({'; '.join(changes)}); give what it was made with to continue "
-                "it, or another folder"
+                f"{self.path} holds another study; give what it was made with to continue it, or another folder: "
+                f"{config.told(changes)}"
             )
 
     def _check_sound(self) -> None:
