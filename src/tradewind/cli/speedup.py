@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, print_json, print_rows, say
+from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, count, print_json, print_rows, say
 from tradewind.core import UsageError, unknown
 from tradewind.core.terminal import console
 
@@ -25,8 +25,8 @@ def speedup(
         str, typer.Option("--variants", help="Blocks, with commas between; see tradewind spaces describe gpt2.")
     ] = "squared-relu,mdha,primer-ez,transformer++",
     matrix: Annotated[
-        str, typer.Option("--matrix", help="insertion (vanilla and one part) or ablation (Primer less one); or none.")
-    ] = "",
+        str, typer.Option("--matrix", help="insertion (vanilla and one part), ablation (Primer less one), or none.")
+    ] = "none",
     data: Annotated[str, typer.Option("--data", help="Text file, folder, stdlib or hf:NAME.")] = "stdlib",
     tokenizer: Annotated[str, typer.Option("--tokenizer", help="bytes, or bpe:SIZE.")] = "bytes",
     sizes: Annotated[
@@ -62,9 +62,9 @@ def speedup(
     from tradewind.studies.speedup.experiment import MATRICES
 
     others = _names(variants)
-    if matrix:
+    if matrix != "none":
         if matrix not in MATRICES:
-            raise unknown("matrix", matrix, MATRICES)
+            raise unknown("matrix", matrix, (*MATRICES, "none"))
         baseline, others = MATRICES[matrix]
     experiment = Experiment(
         baseline=baseline,
@@ -98,26 +98,24 @@ def speedup(
 
 def _tell(found: dict[str, Any]) -> None:
     for size, table in found["sizes"].items():
-        rows = []
-        for block, row in table["blocks"].items():
-            cells = {
+        blocks = table["blocks"]
+        losses = [
+            {
                 "block": block,
                 "parameters": row["params"],
                 "loss": _pm(row["final_loss"], row["final_loss_spread"]),
+                "gap": _pm(row["gap"], row["gap_spread"]),
             }
-            cells["gap"] = _pm(row["gap"], row["gap_spread"])
-            for count, word in (("steps", "x in steps"), ("flops", "x in FLOPs"), ("cpu_seconds", "x in CPU time")):
-                one = row[f"factor_{count}"]
-                mark = "*" if one["extrapolated"] else ""
-                cells[word] = f"{one['value']:.2f}{mark} ({one['low']:.2f} to {one['high']:.2f})"
-            rows.append(cells)
-        print_rows(rows, f"{size}: {table['seeds']} seeds, learning rate {table['learning_rate']:g}")
-    if any(
-        r[f"factor_{c}"]["extrapolated"]
-        for t in found["sizes"].values()
-        for r in t["blocks"].values()
-        for c in ("steps",)
-    ):
+            for block, row in blocks.items()
+        ]
+        print_rows(losses, f"{size}: {count(table['seeds'], 'seed')}, learning rate {table['learning_rate']:g}")
+        factors = [
+            {"block": block, "compute": word, **_factor(row[f"factor_{of}"])}
+            for block, row in blocks.items()
+            for of, word in (("steps", "steps"), ("flops", "FLOPs"), ("cpu_seconds", "CPU time"))
+        ]
+        print_rows(factors)
+    if any(row["factor_steps"]["extrapolated"] for t in found["sizes"].values() for row in t["blocks"].values()):
         say("* beyond the end of some curve: extrapolated in the logarithm of the step")
     for name, rows in found["matrices"].items():
         shown = [
@@ -140,6 +138,11 @@ def _figure(found: dict[str, Any], path: Path) -> Path | None:
         return None
     write_figure(found, path)
     return path
+
+
+def _factor(one: dict[str, Any]) -> dict[str, str]:
+    mark = "*" if one["extrapolated"] else ""
+    return {"factor": f"{one['value']:.2f}{mark}", "95% interval": f"{one['low']:.2f} to {one['high']:.2f}"}
 
 
 def _pm(value: float | None, spread: float) -> str:
