@@ -72,3 +72,18 @@ def test_paths_are_told_as_they_were_given(tradewind: Tradewind, name: str) -> N
     assert (said.status, said.err) == (0, f"1 architecture written to {name}.parquet\n")
     said = tradewind("costs", "--archs", f"{name}.parquet", "--out", Path("costs") / f"{name}.parquet")
     assert (said.status, f"written to costs/{name}.parquet\n" in said.err) == (0, True), said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (("spaces", "sample", "gpt2"), ".parquet or .json"),
+        (("costs", "--archs", "a.parquet"), ".parquet"),
+        (("bench", "query", "hwgpt-s", "--archs", "a.parquet"), ".parquet"),
+        (("export", "onnx", "--arch", "a.json"), ".onnx"),
+        (("calibrate",), ".json"),
+    ],
+)
+def test_a_file_of_another_ending_is_not_written(tradewind: Tradewind, words: tuple[str, ...], ending: str) -> None:
+    said = tradewind(*words, "--out", "a.txt")
+    assert (said.status, said.err) == (2, f"tradewind: --out a.txt must end in {ending}\n")

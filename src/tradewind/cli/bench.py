@@ -12,7 +12,7 @@ from tradewind.cli.bench_compare import compare
 from tradewind.cli.bench_import import import_
 from tradewind.cli.bench_judge import judge
 from tradewind.cli.bench_metrics import with_devices
-from tradewind.cli.common import JsonOption, complete, note, print_json, print_rows, say
+from tradewind.cli.common import JsonOption, check_ending, complete, note, print_json, print_rows, say
 from tradewind.core import UsageError
 from tradewind.core.terminal import console
 
@@ -129,6 +129,7 @@ def query(
     if archs is not None:
         if out is None:
             raise UsageError("--archs needs --out FILE.parquet, where the predictions of the table are written")
+        check_ending(out, ".parquet")
         _write_predictions(bench, archs, metrics, out, as_json)
         return
     if out is not None:

@@ -12,6 +12,7 @@ from tradewind.cli.common import (
     SeedOption,
     SetOption,
     SpaceOption,
+    check_ending,
     device_options,
     get_space,
     note,
@@ -58,8 +59,7 @@ def calibrate(
     from tradewind.predictors.features import QUANTITIES, counted
     from tradewind.studies import Study
 
-    if out.suffix != ".json":
-        raise UsageError(f"--out {out} must end in .json, e.g. devices/laptop.json")
+    check_ending(out, ".json")
     name = device_name(out)
     if name.lower() in DEVICES:
         raise UsageError(f"{name} is a device with published measurements; give yours another name, e.g. my-{out.name}")

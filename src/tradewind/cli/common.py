@@ -55,6 +55,12 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
 
 
+def check_ending(out: Path, *endings: str) -> None:
+    """Raises `UsageError` for a file to write whose name does not end in one of these, e.g. ``.parquet``."""
+    if out.suffix not in endings:
+        raise UsageError(f"--out {out} must end in {' or '.join(endings)}")
+
+
 def get_space(name: str, choices: Sequence[str] | None) -> ArchitectureSpace:
     """The named space, or that of a JSON file, narrowed by ``--set`` options."""
     from tradewind import spaces

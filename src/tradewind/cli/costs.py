@@ -11,6 +11,7 @@ from tradewind.cli.common import (
     ConstantOption,
     JsonOption,
     SpaceOption,
+    check_ending,
     count,
     get_space_of_file,
     note,
@@ -51,8 +52,8 @@ def costs(
         raise UsageError("--archs needs --out FILE.parquet, where the costs of the table are written")
     if arch is not None and out is not None:
         raise UsageError("--out belongs to --archs; the costs of one architecture are printed (--json for machines)")
-    if out is not None and out.suffix != ".parquet":
-        raise UsageError(f"--out {out} must end in .parquet, e.g. costs.parquet")
+    if out is not None:
+        check_ending(out, ".parquet")
     place = get_space_of_file(space, sets)
     if arch is not None:
         one = read_architecture(arch, place)

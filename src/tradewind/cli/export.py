@@ -12,6 +12,7 @@ from tradewind.cli.common import (
     JsonOption,
     SeedOption,
     SpaceOption,
+    check_ending,
     get_space_of_file,
     note,
     print_json,
@@ -99,6 +100,7 @@ def onnx(
     from tradewind.models import export
     from tradewind.models.export.onnx_check import TOLERANCE
 
+    check_ending(out, ".onnx")
     model, _ = _model(checkpoint, arch, space, sets, seed)
     found: dict[str, Any] = {"id": model.arch.id, "out": str(out)}
     if decode:

@@ -7,8 +7,18 @@ from typing import Annotated
 
 import typer
 
-from tradewind.cli.common import JsonOption, SeedOption, SetOption, count, get_space, note, print_json, print_rows, say
-from tradewind.core import UsageError
+from tradewind.cli.common import (
+    JsonOption,
+    SeedOption,
+    SetOption,
+    check_ending,
+    count,
+    get_space,
+    note,
+    print_json,
+    print_rows,
+    say,
+)
 
 app = typer.Typer(
     help="List, describe and sample search spaces. Example: tradewind spaces sample gpt2 -n 3 --seed 0 --json",
@@ -77,8 +87,8 @@ def sample(
     """
     from tradewind.core.files import write_json, write_parquet
 
-    if out is not None and out.suffix not in (".parquet", ".json"):
-        raise UsageError(f"--out {out} must end in .parquet or .json")
+    if out is not None:
+        check_ending(out, ".parquet", ".json")
     many = get_space(name, sets).sample_many(n, seed)
     if out is not None:
         if out.suffix == ".parquet":
