@@ -21,6 +21,10 @@ def test_it_runs_reports_and_resumes(tradewind: Tradewind) -> None:
     again = tradewind(*words)
     assert again.status == 0
     assert "Mean rank over 2 blocks" in again.out
+    lines = [line.split() for line in again.out.splitlines()]
+    assert ["worst", "evaluations", "ask", "and"] in lines
+    assert ["algorithm", "share", "95%", "interval", "run", "to", "95%", "tell,", "ms"] in lines
+    assert "2 search algorithms, 1 case, 2 seeds" in Path("c/report.html").read_text()
     assert {path: path.stat().st_mtime_ns for path in Path("c/runs").rglob("*.parquet")} == times
 
 

@@ -45,6 +45,8 @@ def test_evolves_retrains_and_reports(tradewind: Tradewind) -> None:
     again = tradewind(*run)
     assert again.status == 0
     assert "trained again" in again.out
+    assert "non-dominated program" in " ".join(again.out.split())
+    assert "8 programs kept in e. Look at it: tradewind report e\n" in again.err
     report = tradewind("report", "e")
     assert "programs were trained to the end" in report.out
     page = Path("e/report/report.html").read_text()

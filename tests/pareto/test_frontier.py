@@ -16,6 +16,7 @@ from tests.pareto import oracles
 from tradewind.core import GPT2, Architecture, Constraint, Constraints, Evaluation, Measurement, Objective, UsageError
 from tradewind.pareto import Frontier
 from tradewind.pareto.wording import cell, evenly, label, shape, short
+from tradewind.programs import transformer
 
 NAMES = ("decoder_params", "latency_ms@cpu", "peak_memory_mb@cpu")
 UNITS = ("parameters", "ms", "MB")
@@ -152,6 +153,13 @@ def test_wrong_questions_are_refused_with_words() -> None:
     two = {"latency_ms@a100": Measurement.of(1.0, "ms")}
     with pytest.raises(UsageError, match="several devices"):
         Frontier.of([evaluation(0, 1.0, 2.0, **two)], NAMES[:2]).best("latency_ms")
+
+
+def test_the_title_counts_what_is_there() -> None:
+    assert front_of(SMALL[:1]).table().title == "1 non-dominated architecture on cpu"
+    assert Frontier.of([], NAMES[:1]).table().title == "0 non-dominated architectures"
+    programs = [Evaluation(0, transformer(), evaluation(0, 1.0).measurements)]
+    assert Frontier.of(programs, NAMES[:1]).table().title == "1 non-dominated program"
 
 
 def test_table_shows_shape_and_spread() -> None:

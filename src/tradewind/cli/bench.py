@@ -14,6 +14,7 @@ from tradewind.cli.bench_judge import judge
 from tradewind.cli.bench_metrics import with_devices
 from tradewind.cli.common import JsonOption, check_ending, complete, note, print_json, print_rows, say
 from tradewind.core import UsageError
+from tradewind.core.counting import count
 from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def fit(
     if as_json:
         print_json({"out": str(out), "files": [str(path) for path in written]})
     else:
-        say(f"{len(written)} predictors written to {out}")
+        say(f"{count(len(written), 'predictor')} written to {out}")
 
 
 _FIDELITY: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -264,7 +265,7 @@ def _write_predictions(bench: HWGPTBenchmark, archs: Path, metrics: str, out: Pa
     if as_json:
         print_json({"rows": table.num_rows, "columns": table.column_names, "out": str(out)})
     else:
-        note(f"{table.num_rows:,} architectures, {table.num_columns} columns, written to {out}")
+        note(f"{count(table.num_rows, 'architecture')}, {count(table.num_columns, 'column')}, written to {out}")
 
 
 def _row(metric: str, answer: Measurement) -> dict[str, Any]:

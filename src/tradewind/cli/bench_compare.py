@@ -93,7 +93,8 @@ def _print(summary: Summary) -> None:
     for told in summary.contest.sees:
         say(
             f"Share of the exact optimum's hypervolume after {summary.contest.evaluations} evaluations, mean of "
-            f"{summary.contest.seeds} runs; algorithms were told {told}, means judge\n"
+            f"{summary.contest.seeds} runs; algorithms were told {told}, means judge; ask and tell are the algorithm's "
+            "own time an evaluation\n"
         )
         for case in summary.contest.cases:
             print_rows([_row(outcome) for outcome in summary.of(case, told)], case.name)
@@ -113,11 +114,11 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     to_95 = facts["evaluations_to"]["0.95"]
     return {
         "algorithm": outcome.contestant.name,
-        "share of the optimum": f"{facts['share']['final']:.2%}",
-        "95% of the mean": f"{low:.2%} to {high:.2%}",
-        "worst": f"{facts['share']['worst']:.2%}",
-        "to 95%": "never" if to_95 is None else str(to_95),
-        "ms": f"{facts['ask_ms'] + facts['tell_ms']:.2f}",
+        "share": f"{facts['share']['final']:.2%}",
+        "95% interval": f"{low:.2%} to {high:.2%}",
+        "worst\nrun": f"{facts['share']['worst']:.2%}",
+        "evaluations\nto 95%": "never" if to_95 is None else str(to_95),
+        "ask and\ntell, ms": f"{facts['ask_ms'] + facts['tell_ms']:.2f}",
     }
 
 

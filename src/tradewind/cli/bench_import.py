@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tradewind.cli.common import JsonOption, print_json, say
+from tradewind.core.counting import count
 
 
 def import_(
@@ -33,6 +34,7 @@ def import_(
     if as_json:
         print_json(done.to_dict())
         return
-    say(f"{done.architectures:,} architectures of scale {done.scale}, {len(done.metrics)} metrics, in {done.path}")
+    metrics = count(len(done.metrics), "metric")
+    say(f"{count(done.architectures, 'architecture')} of scale {done.scale}, {metrics}, in {done.path}")
     for remark in done.notes:
         say(f"note: {remark}")

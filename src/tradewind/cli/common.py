@@ -226,11 +226,6 @@ def reasons(evaluations: Sequence[Evaluation]) -> str:
     return "; ".join(f"{n} times {first[kind]}" for kind, n in counts.most_common(3))
 
 
-def count(number: int, what: str) -> str:
-    """A number of things in words, e.g. ``1 architecture`` or ``1,000 architectures``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def print_rows(rows: Sequence[dict[str, Any]], title: str = "") -> None:
     """Print dictionaries with equal keys as a table."""
     from rich.table import Table

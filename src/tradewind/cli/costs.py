@@ -12,7 +12,6 @@ from tradewind.cli.common import (
     JsonOption,
     SpaceOption,
     check_ending,
-    count,
     get_space_of_file,
     note,
     print_json,
@@ -22,6 +21,7 @@ from tradewind.cli.common import (
 )
 from tradewind.cli.tables import read_architectures
 from tradewind.core import QUANTITIES, UsageError, Workload
+from tradewind.core.counting import count
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace

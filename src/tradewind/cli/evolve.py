@@ -9,6 +9,7 @@ import typer
 
 from tradewind.cli.common import JsonOption, MemoryLimitOption, SeedOption, note, print_json, reasons, say
 from tradewind.core import Space, StudyError, TradewindError, UsageError
+from tradewind.core.counting import count
 from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
@@ -130,12 +131,12 @@ def _run(study: Study, trained: Any, individuals: int, retrain: int, seeds: int,
             train_again(out, trained, top=retrain, seeds=seeds, progress=told)
     except KeyboardInterrupt:
         done = len(study.evaluations())
-        raise StudyError(f"stopped; {done} programs are kept in {out}, and the same command goes on") from None
+        raise StudyError(f"stopped; {count(done, 'program')} kept in {out}, and the same command goes on") from None
     stored = StoredStudy(out)
     found, status = stored.frontier(), stored.status()
     if not len(found):
         why = reasons(stored.evaluations())
-        raise TradewindError(f"none of {status['evaluations']} programs could be trained: {why}")
+        raise TradewindError(f"no program of {status['evaluations']} could be trained: {why}")
     if status["exhausted"] and not as_json:
         note(f"It ended before {individuals} programs: {status['note']}.")
     best = found[0]
@@ -148,7 +149,7 @@ def _run(study: Study, trained: Any, individuals: int, retrain: int, seeds: int,
         say(line)
     for row in again:
         say(row["sentence"])
-    note(f"{status['evaluations']} programs are kept in {out}. Look at them: tradewind report {out}")
+    note(f"{count(status['evaluations'], 'program')} kept in {out}. Look at it: tradewind report {out}")
 
 
 def read_start(name: str) -> Program:

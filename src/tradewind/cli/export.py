@@ -19,6 +19,7 @@ from tradewind.cli.common import (
     read_architecture,
 )
 from tradewind.core import TradewindError, UsageError
+from tradewind.core.counting import count
 
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", help="Folder of a trained model: tradewind train, or Hugging Face GPT-2.")
@@ -177,4 +178,4 @@ def optuna(
     if as_json:
         print_json({"run": str(run), "out": str(path), "trials": trials})
         return
-    note(f"{trials} trials are in {path}. Look at them: optuna-dashboard sqlite:///{path}")
+    note(f"{count(trials, 'trial')} written to {path}. Look at it: optuna-dashboard sqlite:///{path}")

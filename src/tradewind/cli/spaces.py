@@ -12,13 +12,13 @@ from tradewind.cli.common import (
     SeedOption,
     SetOption,
     check_ending,
-    count,
     get_space,
     note,
     print_json,
     print_rows,
     say,
 )
+from tradewind.core.counting import count
 
 app = typer.Typer(
     help="List, describe and sample search spaces. Example: tradewind spaces sample gpt2 -n 3 --seed 0 --json",

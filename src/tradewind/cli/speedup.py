@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, count, print_json, print_rows, say
+from tradewind.cli.common import JsonOption, SeedOption, ThreadsOption, print_json, print_rows, say
 from tradewind.core import UsageError, unknown
+from tradewind.core.counting import count
 from tradewind.core.terminal import console
 
 LINE_SECONDS = 30.0

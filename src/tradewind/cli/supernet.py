@@ -13,7 +13,6 @@ from tradewind.cli.common import (
     SetOption,
     SpaceOption,
     ThreadsOption,
-    count,
     get_space,
     note,
     print_json,
@@ -30,6 +29,7 @@ from tradewind.cli.train import (
     read_recipe,
 )
 from tradewind.core import TradewindError
+from tradewind.core.counting import count
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace

@@ -11,7 +11,6 @@ from tradewind.cli.common import (
     JsonOption,
     SeedOption,
     ThreadsOption,
-    count,
     note,
     print_json,
     print_rows,
@@ -21,6 +20,7 @@ from tradewind.cli.common import (
 from tradewind.cli.supernet_tables import architectures, frontier_of, progress
 from tradewind.cli.train import RecipeOption, RecipeSettingOption, StepsOption, read_recipe
 from tradewind.core import TradewindError, UsageError
+from tradewind.core.counting import count
 
 if TYPE_CHECKING:
     from tradewind.training import TokenData

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tradewind.cli.common import complete, count
+from tradewind.cli.common import complete
 from tradewind.core import Architecture, UsageError
+from tradewind.core.counting import count
 from tradewind.core.files import read_json
 from tradewind.core.terminal import console
 

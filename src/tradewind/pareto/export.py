@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tradewind.core.counting import count
 from tradewind.core.files import read_json, write_json, write_parquet
 from tradewind.pareto.wording import cell, evenly, label, shape
 
@@ -70,7 +71,8 @@ def table(front: Frontier, limit: int | None = None) -> Table:
     parts = list(dict.fromkeys(name for facts in shapes for name in facts))
     devices = {objective.device for objective in front.objectives if objective.device}
     place = f" on {next(iter(devices))}" if len(devices) == 1 else ""
-    title = f"{len(front)} non-dominated architectures{place}"
+    kind = "architecture" if parts or not shown else "program"
+    title = f"{count(len(front), f'non-dominated {kind}')}{place}"
     result = RichTable(
         box=box.SIMPLE_HEAD, title=title, title_justify="left", caption_justify="left", padding=0, show_edge=False
     )

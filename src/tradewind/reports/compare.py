@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from tradewind.core import UsageError
+from tradewind.core.counting import count
 from tradewind.core.files import write_text
 from tradewind.pareto.wording import short
 from tradewind.reports import compare_charts as charts
@@ -33,8 +34,9 @@ def write_comparison(summary: Summary, out: str | os.PathLike[str]) -> list[Path
     style.require_plot_extra()
     folder, contest = Path(out), summary.contest
     lead = (
-        f"{len(contest.contestants)} search algorithms, {len(contest.cases)} cases, {contest.seeds} seeds, "
-        f"{contest.evaluations} evaluations a run; judged by noise-free means against the exact optimum."
+        f"{count(len(contest.contestants), 'search algorithm')}, {count(len(contest.cases), 'case')}, "
+        f"{contest.seeds} seeds, {contest.evaluations} evaluations a run; judged by noise-free means against the exact "
+        "optimum."
     )
     page = render("Algorithms compared", lead, sections(summary), summary.to_dict())
     try:
@@ -78,7 +80,7 @@ def _shares(summary: Summary, sees: str) -> Section:
     ranking = summary.ranking(sees)
     early = next(o for o in summary.outcomes if o.sees == sees).early()
     head = ["algorithm", "share of the optimum", "95% interval", "worst run", "as returned"]
-    head += [f"after {stop}" for stop in early] + [f"to {mark:.0%}" for mark in MARKS]
+    head += [f"after {stop}" for stop in early] + [f"evaluations to {mark:.0%}" for mark in MARKS]
     tables = []
     for case in summary.contest.cases:
         outcomes = summary.of(case, sees)
@@ -111,7 +113,7 @@ def _share_row(outcome: Outcome, top: float) -> list[str | Markup]:
         f"{float(final.min()):.2%}",
         f"{float(outcome.returned.mean()):.2%}",
         *(f"{share:.2%}" for share in outcome.early().values()),
-        *("never" if count is None else str(count) for count in needed),
+        *("never" if number is None else str(number) for number in needed),
     ]
 
 
