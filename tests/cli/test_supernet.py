@@ -64,6 +64,8 @@ def test_train_evaluate_extract_rank(run: Path, tradewind: Tradewind, tmp_path: 
     said = tradewind("supernet", "extract", run, *where, "--recover", 15, "--setting", "batch_size=4", "--json")
     assert said.status == 0, said.err
     assert said.json["recovered_loss"] < said.json["inherited_loss"]
+    said = tradewind("supernet", "extract", run, "--arch", tmp_path / "a.json", "--out", tmp_path / "as-it-is")
+    assert [line.split()[0] for line in said.out.splitlines()] == ["loss,", "inherited"]
     assert load_model(tmp_path / "small").arch == Architecture.from_dict(front[0]["architecture"])
 
     words = ["supernet", "rank", run, "-n", 4, "--steps", 3, "--setting", "batch_size=4", "--batches", 2]

@@ -46,8 +46,9 @@ def test_one_architecture_is_trained_and_the_same_command_goes_on(tradewind: Tra
     assert load_model("runs/t").arch.vocab_size == 256
     again = tradewind(*words)
     assert again.status == 0
-    assert "holds 6 of 6 steps" in again.err
-    assert "perplexity_per_byte" in again.out
+    assert "runs/t holds 6 of 6 steps; finished already\n" in again.err
+    figures = ["loss", "perplexity", "perplexity_per_byte", "perplexity_per_word", "bits_per_byte"]
+    assert [line.split()[0] for line in again.out.splitlines()[2:]] == figures
     other = tradewind(*words, "--setting", "learning_rate=0.5")
     assert other.status == 2
     assert "holds another run" in other.err

@@ -113,7 +113,8 @@ def extract(
     if as_json:
         print_json(found)
         return
-    print_rows([{"loss, nats per token": k.removesuffix("_loss"), "value": v} for k, v in found.items() if "_" in k])
+    losses = {"inherited": row["loss"], **({"recovered": after} if recover else {})}
+    print_rows([{"loss, nats per token": name, "value": loss} for name, loss in losses.items()])
     note(f"The model is in {out}.")
 
 

@@ -95,7 +95,8 @@ def train(
         )
         chief = place.rank == 0
         if chief and trainer.step and not as_json:
-            note(f"{out} holds {trainer.step} of {how.steps} steps; going on from there")
+            whole = trainer.step >= how.steps
+            note(f"{out} holds {trainer.step} of {how.steps} steps; {'finished already' if whole else 'it goes on'}")
         with training.bar(how.steps, chief and not as_json) as report:
             trainer.run(report=report)
         found = _found(fitted, text, trainer, out)
@@ -135,10 +136,12 @@ def _found(arch: Architecture, text: TokenData, trainer: Trainer, out: Path) -> 
 
 
 def _tell(found: dict[str, Any], how: Recipe, as_json: bool) -> None:
+    from tradewind.training.evaluation import FIGURES
+
     if as_json:
         print_json(found)
     elif found["validation"]:
-        figures = {name: value for name, value in found["validation"].items() if name != "tokens"}
+        figures = {name: found["validation"][name] for name in FIGURES if name in found["validation"]}
         title = f"{found['id']}: {found['decoder_params']:,} decoder parameters, {found['tokens']:,} tokens"
         print_rows([{"validation": name, "value": value} for name, value in figures.items()], title)
         note(f"Weights, metrics and checkpoint are in {found['run']}.")

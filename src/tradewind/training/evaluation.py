@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 from tradewind.training.data import Batch, TokenData
 
+FIGURES = ("loss", "perplexity", "perplexity_per_byte", "perplexity_per_word", "bits_per_byte")
+"""What a validation tells, in the order of every report."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
@@ -53,8 +56,7 @@ class Validation:
 
     def to_dict(self) -> dict[str, float]:
         """Plain data; what has no finite value is left out."""
-        names = ("loss", "perplexity", "perplexity_per_byte", "perplexity_per_word", "bits_per_byte")
-        found = {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in FIGURES}
         return {"tokens": self.tokens, **{name: value for name, value in found.items() if math.isfinite(value)}}
 
 
