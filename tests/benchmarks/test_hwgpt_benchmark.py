@@ -222,7 +222,7 @@ def test_targets_that_the_data_support_badly_say_so() -> None:
 
 def test_the_description_is_plain_and_complete(bench: HWGPTBenchmark) -> None:
     facts = json.loads(json.dumps(bench.describe(), allow_nan=False))
-    assert [row["metric"] for row in facts["metrics"]] == list(METRICS)
+    assert [row["metric"] for row in facts["metrics"]] == [*METRICS, "decoder_params"]
     assert all(row["min"] < row["max"] for row in facts["metrics"])
 
 

@@ -22,6 +22,20 @@ def arch_file(tmp_path: Path) -> Path:
     return write_json(tmp_path / "a.json", spaces.get("hwgpt-s").sample(seed=0).to_dict())
 
 
+def test_fit_without_its_table_is_one_line(tradewind: Tradewind) -> None:
+    said = tradewind("bench", "fit", "nope")
+    assert said.status == 2
+    assert said.err == (
+        "tradewind: there is no hwgpt_s.parquet in nope; it is not part of the package: give the folder that holds "
+        "your copy\n"
+    )
+
+
+def test_an_unknown_metric_is_told_each_known_one_once(tradewind: Tradewind, arch_file: Path) -> None:
+    said = tradewind("bench", "query", "hwgpt-s", "--arch", arch_file, "--metrics", "speed")
+    assert said.err.count(" flops") == said.err.count(" params") == said.err.count(" decoder_params") == 1
+
+
 def run_bench(tradewind: Tradewind, *words: object) -> Said:
     return tradewind("bench", *words)
 

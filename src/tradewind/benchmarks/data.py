@@ -26,8 +26,8 @@ def published_file(name: str, data: str | os.PathLike[str] | None = None) -> Pat
     place = Path(data) if data is not None else data_folder()
     path = place if place.is_file() else place / name
     if not path.is_file():
+        how = "" if data is not None else f" (--data DIR, or the environment variable {SETTING})"
         raise UsageError(
-            f"there is no {name} in {place}; it is not part of the package: give the folder that holds your copy "
-            f"(--data DIR, or the environment variable {SETTING})"
+            f"there is no {name} in {place}; it is not part of the package: give the folder that holds your copy{how}"
         )
     return path

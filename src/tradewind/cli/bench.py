@@ -213,7 +213,8 @@ def fit(
             raise unknown("scale", given, SCALES)
     columns = PREDICTED if metrics == "all" else tuple(column_of(part.strip()) for part in metrics.split(","))
     scales = scale or list(SCALES)
-    with Progress(console=console(err=True), transient=True) as bar:
+    screen = console(err=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("fitting", total=len(scales) * len(columns))
 
         def done(at: str, column: str) -> None:

@@ -24,6 +24,7 @@ from tradewind.benchmarks.hwgpt.evaluator import BenchmarkEvaluator
 from tradewind.benchmarks.hwgpt.predicted import PredictedTable
 from tradewind.benchmarks.hwgpt.targets import (
     CLOSED,
+    KNOWN,
     METRICS,
     PREDICTED,
     SCALES,
@@ -287,7 +288,7 @@ class HWGPTBenchmark:
     def describe(self) -> dict[str, Any]:
         """Plain facts: space, networks, and for each metric its unit, workload, quality, bounds and warnings."""
         rows = []
-        for metric in METRICS:
+        for metric in KNOWN:
             column = column_of(metric)
             low, high = self.bounds([metric])[metric]
             row = {"metric": metric, "unit": unit_of(column), **workload(self.scale, column), "min": low, "max": high}

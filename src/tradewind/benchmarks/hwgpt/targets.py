@@ -26,6 +26,10 @@ PREDICTED = (*SINGLE, *OBSERVED)
 """Columns with a fitted predictor."""
 
 METRICS = tuple(name.replace(".", "@") for name in (*PREDICTED, *PUBLISHED_FORMS))
+"""What ``all`` means."""
+
+KNOWN = tuple(dict.fromkeys((*METRICS, *CLOSED)))
+"""Everything that is answered."""
 
 _ENERGY_BATCH = 8
 """Batch at which energy was measured on GPUs at every scale, unlike latency."""
@@ -38,13 +42,13 @@ def column_of(metric: str | Objective) -> str:
     'latency_ms.a100'
     """
     name = str(metric)
-    if name not in (*METRICS, *CLOSED):
+    if name not in KNOWN:
         quantity, at, device = name.partition("@")
         if at and quantity in ("latency_ms", "energy_wh"):
             raise unknown("device of HW-GPT-Bench", device, (*DEVICES, *calibrated_devices.known()))
         if quantity in ("latency_ms", "energy_wh"):
             raise unknown("metric of HW-GPT-Bench", name, (f"{quantity}@{device}" for device in DEVICES))
-        raise unknown("metric of HW-GPT-Bench", name, (*METRICS, *CLOSED))
+        raise unknown("metric of HW-GPT-Bench", name, KNOWN)
     return name.replace("@", ".")
 
 
