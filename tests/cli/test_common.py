@@ -44,6 +44,15 @@ def test_options_reach_a_command_joined() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "least"), [("--batch", 0, 1), ("--length", 0, 1), ("--length", 2**31, 1), ("--context", -1, 0)]
+)
+def test_a_wrong_workload_is_told_by_its_option(tradewind: Tradewind, option: str, value: int, least: int) -> None:
+    said = tradewind("costs", "--arch", "a.json", option, value)
+    assert said.status == 2
+    assert said.err == f"tradewind: {option} is {value}; it must be {least} or more, up to 2,147,483,647\n"
+
+
 @pytest.mark.parametrize("verb", ["measure", "search", "calibrate"])
 def test_every_verb_that_measures_has_the_same_options(tradewind: Tradewind, verb: str) -> None:
     shown = tradewind(verb, "--help").out

@@ -35,6 +35,19 @@ def test_the_file_may_leave_out_what_the_space_fixes(tradewind: Tradewind) -> No
     assert found["components"]["position_embedding"] == 64 * 128
 
 
+def test_a_forward_beyond_the_learned_positions_is_noted(tradewind: Tradewind) -> None:
+    Path("a.json").write_text(json.dumps({"d_model": 128, "n_head": [2], "d_inner": [256], "context": 64}))
+    said = tradewind("costs", "--arch", "a.json", "--length", 65)
+    assert said.status == 0
+    assert said.err.startswith(
+        "counted, but not to be measured: latency_ms takes 65 positions and these architectures "
+    )
+    assert tradewind("costs", "--arch", "a.json", "--length", 64).err == ""
+    tradewind("spaces", "sample", "gpt2", "-n", 2, "--set", "context=64", "--out", "a.parquet")
+    said = tradewind("costs", "--archs", "a.parquet", "--length", 65, "--out", "c.parquet", "--json")
+    assert [note.partition(":")[0] for note in said.json["notes"]] == ["counted, but not to be measured"]
+
+
 def test_a_number_beyond_all_machines_is_refused(tradewind: Tradewind) -> None:
     for field in ({"d_model": 10**20}, {"d_model": 128, "d_inner": [2**31]}):
         Path("a.json").write_text(json.dumps({"d_model": 128, "n_head": [2], "d_inner": [256]} | field))

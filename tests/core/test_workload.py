@@ -18,6 +18,7 @@ def test_context_follows_the_length_and_data_round_trips() -> None:
         ({"seq_len": -3}, "seq_len is -3"),
         ({"batch": 2**31}, "batch is 2147483648; it must be a whole number from 1 to 2,147,483,647"),
         ({"context": 10**20}, "context is 10"),
+        ({"context": -1}, r"context is -1; it must be a whole number from 0 \(as long as seq_len\) to 2,147,483,647"),
         ({"dtype": "float31"}, "unknown dtype 'float31': did you mean 'float32'"),
         ({"logits": "some"}, "unknown choice of logits"),
     ],

@@ -16,6 +16,7 @@ from tradewind.core import Architecture, Evaluation, UsageError, Workload
 from tradewind.core.architecture import family
 from tradewind.core.files import read_json
 from tradewind.core.terminal import console
+from tradewind.core.workload import MOST
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace
@@ -177,6 +178,9 @@ def _bundle(
 
 
 def _workload(batch: int, length: int, context: int, dtype: str, logits: str) -> Workload:
+    for option, value, least in (("--batch", batch, 1), ("--length", length, 1), ("--context", context, 0)):
+        if not least <= value <= MOST:
+            raise UsageError(f"{option} is {value}; it must be {least} or more, up to {MOST:,}")
     return Workload(batch=batch, seq_len=length, context=context, dtype=dtype, logits=logits)
 
 

@@ -22,6 +22,7 @@ from tradewind.cli.common import (
 from tradewind.cli.tables import read_architectures
 from tradewind.core import QUANTITIES, UsageError, Workload
 from tradewind.core.counting import count
+from tradewind.core.workload import MOST
 
 if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace
@@ -59,6 +60,8 @@ def costs(
         one = read_architecture(arch, place)
         values = {q: closed_forms.evaluate(q, one, workload) for q in closed_forms.quantities()}
         parts = closed_forms.components(one)
+        for remark in _too_long(one.family, one.context, workload):
+            note(remark)
         if as_json:
             units = {q: QUANTITIES[q].unit for q in values}
             print_json(
@@ -81,6 +84,14 @@ def costs(
     _write_table(archs, out, place, workload, as_json)
 
 
+def _too_long(family: str, context: int, workload: Workload) -> list[str]:
+    """What to say of costs that no measurement can confirm, because the forward exceeds the learned positions."""
+    from tradewind.evaluators.device import beyond_positions
+
+    problem = beyond_positions(family, context, workload, ["latency_ms"])
+    return [f"counted, but not to be measured: {problem}"] if problem else []
+
+
 def _write_table(archs: Path, out: Path, place: ArchitectureSpace, workload: Workload, as_json: bool) -> None:
     import pyarrow as pa
 
@@ -91,12 +102,13 @@ def _write_table(archs: Path, out: Path, place: ArchitectureSpace, workload: Wor
     many = read.architectures
     columns = {q: closed_forms.evaluate(q, many, workload) for q in closed_forms.quantities()}
     write_parquet(out, pa.table({"id": [one.id for one in many], **columns}))
-    notes = [*read.notes, *([f"columns not read: {', '.join(read.unread)}"] if read.unread else [])]
-    for remark in notes:
+    shortest = int(many.columns["context"].min()) if len(many) else MOST
+    notes = [*read.notes, *_too_long(place.family, shortest, workload)]
+    for remark in [*notes, *([f"columns not read: {', '.join(read.unread)}"] if read.unread else [])]:
         note(remark)
     if as_json:
         facts = {"rows": len(many), "columns": ["id", *columns], "out": str(out)}
-        print_json(facts | {"unread": list(read.unread), "notes": list(read.notes)})
+        print_json(facts | {"unread": list(read.unread), "notes": notes})
     else:
         told = f"{count(len(many), 'architecture')}, {len(columns)} costs each, written to {out}"
         note(told)

@@ -8,6 +8,8 @@ from typing import Any
 from tradewind.core.errors import UsageError, unknown
 
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+MOST = 2**31 - 1
+"""Largest batch, length and context."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,8 +35,9 @@ class Workload:
             object.__setattr__(self, "context", self.seq_len)
         for name in ("batch", "seq_len", "context"):
             value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value < 2**31:
-                raise UsageError(f"{name} is {value!r}; it must be a whole number from 1 to {2**31 - 1:,}")
+            if not isinstance(value, int) or not 1 <= value <= MOST:
+                least = "0 (as long as seq_len)" if name == "context" else "1"
+                raise UsageError(f"{name} is {value!r}; it must be a whole number from {least} to {MOST:,}")
         if self.dtype not in DTYPE_BYTES:
             raise unknown("dtype", self.dtype, DTYPE_BYTES)
         if self.logits not in ("all", "last"):
