@@ -24,9 +24,9 @@ def test_scores_are_kept_and_not_computed_again(
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     Path("own").mkdir()
-    Path("own/rows.jsonl").write_text('{"q": "up or", "a": 0}\n{"q": "left or", "a": 1}\n')
+    Path("rows.jsonl").write_text('{"q": "up or", "a": 0}\n{"q": "left or", "a": 1}\n')
     Path("own/sides.yaml").write_text(
-        f"task: sides\ndataset_path: json\ndataset_kwargs:\n  data_files: {{test: {tmp_path}/own/rows.jsonl}}\n"
+        f"task: sides\ndataset_path: json\ndataset_kwargs:\n  data_files: {{test: {tmp_path}/rows.jsonl}}\n"
         "test_split: test\noutput_type: multiple_choice\ndoc_to_text: '{{q}}'\ndoc_to_choice: ['down', 'right']\n"
         "doc_to_target: a\nmetric_list: [{metric: acc}]\n"
     )
@@ -36,7 +36,7 @@ def test_scores_are_kept_and_not_computed_again(
     (entry,) = said.json["tasks"]
     assert (entry["task"], entry["n"], said.json["mean_accuracy"]) == ("sides", 2, entry["metrics"]["acc"])
     assert json.loads((checkpoint / "tasks" / "sides.json").read_text()) == entry
-    Path("own/rows.jsonl").unlink()
+    Path("rows.jsonl").unlink()
     again = tradewind(*words)
     assert (again.status, "sides" in again.out, f"mean accuracy {said.json['mean_accuracy']:.4f}" in again.out) == (
         0,

@@ -88,7 +88,7 @@ def test_where_no_program_trains_the_reasons_are_told(tradewind: Tradewind, monk
     monkeypatch.setattr(ProgramTraining, "_ask_worker", lambda self, job: {"failed": "oom: 7 MB were taken"})
     said = tradewind("evolve", *SMALL, "--individuals", 2, "--retrain", 0, "--out", "e")
     assert said.status == 1
-    assert "none of 2 programs could be trained: 2 times oom: 7 MB were taken" in said.err
+    assert "no program of 2 could be trained: 2 times oom: 7 MB were taken" in said.err
     assert "The first of each: oom: 7 MB were taken." in " ".join(tradewind("report", "e").out.split())
     assert "The first of each: oom: 7 MB were taken." in Path("e/report/report.html").read_text()
 
