@@ -272,6 +272,17 @@ def test_another_run_in_the_same_folder_is_refused(text: TokenData, tmp_path: Pa
     assert json.loads((tmp_path / loop.RUN).read_text())["text"] == text.hash
 
 
+def test_the_weights_that_a_run_starts_from_belong_to_it(text: TokenData, tmp_path: Path) -> None:
+    recipe = Recipe(**QUICK)
+    Trainer(models.build(ARCH), text, recipe, tmp_path / "seed").run(until=1)
+    assert "start" not in json.loads((tmp_path / "seed" / loop.RUN).read_text())
+    Trainer(models.build(ARCH), text, recipe, tmp_path / "loaded", start="abc").run(until=1)
+    assert Trainer(models.build(ARCH), text, recipe, tmp_path / "loaded", start="abc").step == 1
+    for folder, start in (("loaded", "abd"), ("loaded", None), ("seed", "abc")):
+        with pytest.raises(UsageError, match="its start is not this one's"):
+            Trainer(models.build(ARCH), text, recipe, tmp_path / folder, start=start)
+
+
 def test_a_model_that_cannot_read_the_text_is_refused(text: TokenData, build: Build) -> None:
     with pytest.raises(UsageError, match=r"knows 100 tokens and the text has 256 \(bytes\).*vocab_size=256"):
         Trainer(models.build(ARCH.replace(vocab_size=100)), text, Recipe(**QUICK))

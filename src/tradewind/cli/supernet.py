@@ -98,9 +98,9 @@ def train(
     how = read_recipe(recipe, steps, setting, seed)
     room.Sampling(get_space(space, sets), strategy, networks)  # refuses what is wrong before any text is read
     text = training.prepare(data, tokenizer)
-    net, place = _begin(start, space, sets, text, how.length, device, seed)
+    net, place, origin = _begin(start, space, sets, text, how.length, device, seed)
     sampling = room.Sampling(place, strategy, networks)
-    lessons: dict[str, Any] = {"distill": distill, "whole_batch": whole_batch}
+    lessons: dict[str, Any] = {"distill": distill, "whole_batch": whole_batch, "start": origin}
     trainer = room.SupernetTrainer(net, text, how, sampling, out, **lessons, checkpoint_every=checkpoint_every)
     with training.bar(how.steps, not as_json) as report:
         trainer.run(report=report)
@@ -149,8 +149,8 @@ def prune(
 
 def _begin(
     start: str | None, space: str, sets: list[str] | None, text: TokenData, length: int, device: str, seed: int
-) -> tuple[Any, ArchitectureSpace]:
-    """The supernet to train and its space, fitted to the text."""
+) -> tuple[Any, ArchitectureSpace, str | None]:
+    """The supernet to train and its space, fitted to the text, and a name of its weights unless they are the seed's."""
     from tradewind import models, training
     from tradewind.models.supernet import Supernet
     from tradewind.training import supernet as room
@@ -158,15 +158,18 @@ def _begin(
 
     if start is not None and (Path(start) / FILE).is_file():
         stored = room.load_supernet(start, device)
-        return stored.supernet, stored.space
+        return stored.supernet, stored.space, room.fingerprint(stored.supernet)
     place = get_space(space, sets)
     if start is not None:
-        net = room.order_units(room.open_model(start, device), text, length=length, seed=seed)
-        return net, place.narrow(vocab_size=net.arch.vocab_size)
+        model = room.open_model(start, device)
+        net = room.order_units(model, text, length=length, seed=seed)
+        # The order of the units inside a layer is in the checkpoint; another number of threads may change it.
+        origin = room.fingerprint(Supernet(model, net.layer_order))
+        return net, place.narrow(vocab_size=net.arch.vocab_size), origin
     fitted = training.for_text(room.covering(place), text)
     changed = {name: getattr(fitted, name) for name in ("vocab_size", "cutoffs") if name in place.constants}
     place = place.narrow(**changed)
-    return Supernet(models.build(room.covering(place), device=device, seed=seed)), place
+    return Supernet(models.build(room.covering(place), device=device, seed=seed)), place, None
 
 
 def _tell(out: Path, stored: StoredSupernet, ends: dict[str, dict[str, Any]], as_json: bool) -> None:

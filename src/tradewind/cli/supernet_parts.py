@@ -102,7 +102,7 @@ def extract(
     if recover:
         given = {"length": stored.facts["length"]}
         how = read_recipe(recipe, recover, [*(f"{k}={v}" for k, v in given.items()), *(setting or [])], seed)
-        trainer = training.Trainer(model, _text(stored), how, out)
+        trainer = training.Trainer(model, _text(stored), how, out, start=windows.facts["weights"])
         with training.bar(how.steps, not as_json) as report:
             trainer.run(report=report)
         if trainer.diverged:

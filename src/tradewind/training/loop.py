@@ -45,6 +45,9 @@ class Trainer:
     the loss through torch.compile. Under torchrun the model is spread by `strategy`, ``ddp`` or ``fsdp``; on the CPU
     without dropout, the rows of a batch over torch's threads (`tradewind.training.threads`).
 
+    `start` names the weights that training begins with where they are not the seed's own; a folder goes on only from
+    the same ones.
+
     The model's device is used; its dropout layers are set to the recipe's. Raises `UsageError` where model and text do
     not fit, or where the folder holds another run.
 
@@ -69,9 +72,11 @@ class Trainer:
         batches: int = 16,
         compiled: bool = False,
         strategy: str = "ddp",
+        start: str | None = None,
     ) -> None:
         check_fit(model, text, recipe.length)
         self.model, self.text, self.recipe = model, text, recipe
+        self._start = start
         self.step = 0
         self.diverged = ""
         """Why training stopped early, or nothing."""
@@ -298,8 +303,8 @@ class Trainer:
         mine = self._identity()
         if (out / RUN).is_file():
             found = read_json(out / RUN)
-            for name, value in mine.items():
-                if found.get(name) != value:
+            for name in mine | found:
+                if found.get(name) != (value := mine.get(name)):
                     raise UsageError(
                         f"{out} holds another run: its {name} is not this one's{_difference(found.get(name), value)}; "
                         "give another --out, or the same command as before"
@@ -316,6 +321,7 @@ class Trainer:
             "recipe": self.recipe.to_dict(),
             "text": self.text.hash,
             "architecture": arch.to_dict() if arch is not None else content_hash(shapes),
+            **({"start": self._start} if self._start else {}),
         }
 
     def _restore(self, path: Path) -> None:

@@ -5,7 +5,7 @@
 10
 """
 
-from tradewind.training.supernet.evaluation import Examination, examine
+from tradewind.training.supernet.evaluation import Examination, examine, fingerprint
 from tradewind.training.supernet.loop import SupernetTrainer
 from tradewind.training.supernet.pruning import open_model, order_units, pruning_space
 from tradewind.training.supernet.ranking import Agreement, compare, train_alone
@@ -22,6 +22,7 @@ __all__ = [
     "covering",
     "examine",
     "extremes",
+    "fingerprint",
     "load_supernet",
     "open_model",
     "order_units",

@@ -1,0 +1,86 @@
+"""`tradewind supernet` and folders that it made before: what goes on in them, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Said, Tradewind
+from tests.training.conftest import SOURCES
+
+from tradewind import models
+from tradewind.core import GPT2
+from tradewind.training import save_model
+
+DENSE = GPT2(d_model=16, n_head=(2, 2), d_inner=(32, 32), vocab_size=256, context=16)
+SMALL = DENSE.replace(d_model=8, n_head=(1,), d_inner=(16,))
+SPACE = {
+    "name": "small",
+    "family": "gpt2",
+    "dimensions": [
+        {"name": "n_layer", "choices": [1, 2]},
+        {"name": "d_model", "choices": [8, 16]},
+        {"name": "n_head", "choices": [2]},
+        {"name": "d_inner", "choices": [16, 32], "per_layer": True},
+    ],
+    "constants": {"vocab_size": 256, "context": 16},
+}
+SHORT = ["--setting", "batch_size=4", "--setting", "length=16"]
+
+
+class Workshop:
+    """Prunes models of several seeds on a text of its own and calls the verbs briefly."""
+
+    def __init__(self, tradewind: Tradewind, folder: Path) -> None:
+        self.tradewind, self.folder = tradewind, folder
+        (folder / "text").mkdir()
+        (folder / "text" / "a.txt").write_bytes(SOURCES[1].read_bytes())
+        (folder / "space.json").write_text(json.dumps(SPACE))
+        (folder / "small.json").write_text(json.dumps(SMALL.to_dict()))
+
+    def __call__(self, verb: str, *words: object, data: bool = True) -> Said:
+        return self.tradewind("supernet", verb, *words, *(["--data", "text"] if data else []), "--json")
+
+    def prune(self, name: str, seed: int = 0, out: str = "") -> Said:
+        """Prune ``dense-NAME``, a model of this seed, into ``NAME``."""
+        save_model(models.build(DENSE, seed=seed), f"dense-{name}")
+        return self("prune", f"dense-{name}", "--length", 16, "--batches", 2, "--out", out or name)
+
+    def train(self, start: str, out: str, *more: object) -> Said:
+        return self("train", "--from", start, "--steps", 2, *SHORT, "--out", out, *more)
+
+    def extract(self, run: str, out: str, *more: object) -> Said:
+        return self("extract", run, "--arch", "small.json", "--out", out, *more, data=False)
+
+    def recover(self, run: str, out: str) -> Said:
+        return self.extract(run, out, "--recover", 3, "--setting", "batch_size=4")
+
+
+@pytest.fixture
+def workshop(tradewind: Tradewind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    monkeypatch.setenv("TRADEWIND_CACHE", str(tmp_path / "cache"))
+    made = Workshop(tradewind, tmp_path)
+    assert made.prune("p").status == 0
+    return made
+
+
+def refused(said: Said, *words: str) -> None:
+    assert said.status == 2
+    for word in words:
+        assert word in said.err
+
+
+def test_the_network_that_training_starts_from_belongs_to_the_run(workshop: Workshop) -> None:
+    assert workshop.prune("q", seed=1).status == 0
+    assert workshop.train("p", "on").status == 0
+    assert workshop.train("p", "on").status == 0
+    refused(workshop.train("q", "on"), "its start is not this one's")
+    assert workshop.train("dense-p", "from-model", "--space", "space.json").status == 0
+    assert workshop.train("dense-p", "from-model", "--space", "space.json").status == 0
+    refused(workshop.train("dense-q", "from-model", "--space", "space.json"), "its start is not this one's")
+
+    first = workshop.recover("p", "recovered")
+    assert first.status == 0, first.err
+    assert workshop.recover("p", "recovered").json == first.json
+    refused(workshop.recover("q", "recovered"), "its start is not this one's")
