@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from tests.cli.conftest import Said, Tradewind
 from tests.training.conftest import SOURCES
 
 from tradewind import models
-from tradewind.core import GPT2
+from tradewind.core import GPT2, UsageError
+from tradewind.evaluators.supernet import SupernetEvaluator
 from tradewind.training import save_model
+from tradewind.training.supernet import load_supernet, save_supernet
 
 DENSE = GPT2(d_model=16, n_head=(2, 2), d_inner=(32, 32), vocab_size=256, context=16)
 SMALL = DENSE.replace(d_model=8, n_head=(1,), d_inner=(16,))
@@ -84,3 +87,23 @@ def test_the_network_that_training_starts_from_belongs_to_the_run(workshop: Work
     assert first.status == 0, first.err
     assert workshop.recover("p", "recovered").json == first.json
     refused(workshop.recover("q", "recovered"), "its start is not this one's")
+
+
+def test_another_text_in_the_place_of_the_supernets(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    few = ["-n", 2, "--batches", 1]
+    assert workshop("evaluate", tmp_path / "p", *few, data=False).status == 0
+    monkeypatch.chdir(tmp_path)
+    stored = load_supernet("p")
+    (tmp_path / "text" / "a.txt").write_bytes(SOURCES[2].read_bytes())
+    refused(workshop("evaluate", "p", *few, data=False), "made on another text", "put that text back")
+    refused(workshop("rank", "p", "-n", 3, "--out", "ranked", data=False), "made on another text")
+    refused(workshop.extract("p", "one"), "made on another text")
+    with pytest.raises(UsageError, match="made on another text"):
+        SupernetEvaluator("p")
+    old = {name: stored.facts[name] for name in ("data", "tokenizer", "length")}
+    save_supernet("old", dataclasses.replace(stored, facts=old))
+    assert workshop("evaluate", "old", *few, data=False).status == 0

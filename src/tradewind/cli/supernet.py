@@ -106,7 +106,7 @@ def train(
         trainer.run(report=report)
     if trainer.diverged:
         raise TradewindError(f"training diverged at step {trainer.step}: {trainer.diverged}; try a smaller rate")
-    facts = {"data": data, "tokenizer": tokenizer, "length": how.length, "steps": trainer.step}
+    facts = room.text_facts(data, tokenizer, text) | {"length": how.length, "steps": trainer.step}
     stored = room.StoredSupernet(net.eval(), place, facts)
     room.save_supernet(out, stored)
     windows = room.Examination(net, text, length=how.length)
@@ -140,7 +140,8 @@ def prune(
     text = training.prepare(data, tokenizer)
     net = room.order_units(room.open_model(model, device), text, batches=batches, length=length, seed=seed)
     place = room.pruning_space(net.arch)
-    stored = room.StoredSupernet(net, place, {"data": data, "tokenizer": tokenizer, "length": length, "from": model})
+    facts = room.text_facts(data, tokenizer, text) | {"length": length, "from": model}
+    stored = room.StoredSupernet(net, place, facts)
     room.save_supernet(out, stored)
     windows = room.Examination(net, text, length=length)
     ends = {"smallest": windows.row(room.extremes(place)[0]), "largest": windows.row(net.arch)}

@@ -23,7 +23,6 @@ from tradewind.core import TradewindError, UsageError
 from tradewind.core.counting import count
 
 if TYPE_CHECKING:
-    from tradewind.training import TokenData
     from tradewind.training.supernet import StoredSupernet
 
 RunArgument = Annotated[Path, typer.Argument(help="Folder that `supernet train` or `supernet prune` made.")]
@@ -102,7 +101,7 @@ def extract(
     if recover:
         given = {"length": stored.facts["length"]}
         how = read_recipe(recipe, recover, [*(f"{k}={v}" for k, v in given.items()), *(setting or [])], seed)
-        trainer = training.Trainer(model, _text(stored), how, out, start=windows.facts["weights"])
+        trainer = training.Trainer(model, stored.text(), how, out, start=windows.facts["weights"])
         with training.bar(how.steps, not as_json) as report:
             trainer.run(report=report)
         if trainer.diverged:
@@ -146,7 +145,7 @@ def rank(
         raise UsageError(f"-n is {n}; a ranking needs at least 3 architectures")
     use_torch(device, threads)
     stored = room.load_supernet(run, device)
-    text, windows = _text(stored), _windows(stored, batches)
+    text, windows = stored.text(), _windows(stored, batches)
     own = [f"length={stored.facts['length']}", *(setting or [])]
     how = read_recipe(recipe, steps, own, seed)
     rows = []
@@ -188,13 +187,7 @@ def rank(
         note(f"{fewest} networks are too few for an interval, which takes {FEWEST}; give a larger -n")
 
 
-def _text(stored: StoredSupernet) -> TokenData:
-    from tradewind import training
-
-    return training.prepare(stored.facts["data"], stored.facts["tokenizer"])
-
-
 def _windows(stored: StoredSupernet, batches: int = 16) -> Any:
     from tradewind.training.supernet import Examination
 
-    return Examination(stored.supernet, _text(stored), batches=batches, length=stored.facts["length"])
+    return Examination(stored.supernet, stored.text(), batches=batches, length=stored.facts["length"])

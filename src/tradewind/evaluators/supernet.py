@@ -35,7 +35,7 @@ class SupernetEvaluator:
     `supernet` is a folder of ``tradewind supernet train`` or `prune`, or what `load_supernet` made of it; `text` is by
     default the one that it was made on. `batches` windows of `batch_size` times `length` tokens are read (None: all of
     the validation text); the length is by default that of its training. An architecture that the supernet does not
-    hold is a failed measurement.
+    hold is a failed measurement. Raises `UsageError` where the text has changed since.
     """
 
     deterministic = True
@@ -49,11 +49,10 @@ class SupernetEvaluator:
         batch_size: int = 8,
         length: int | None = None,
     ) -> None:
-        from tradewind import training
         from tradewind.training.supernet import Examination, StoredSupernet, load_supernet
 
         stored = supernet if isinstance(supernet, StoredSupernet) else load_supernet(supernet)
-        text = text or training.prepare(stored.facts["data"], stored.facts["tokenizer"])
+        text = text or stored.text()
         size = length or stored.facts.get("length", 128)
         self._net = stored.supernet
         self._examination = Examination(stored.supernet, text, batches=batches, batch_size=batch_size, length=size)

@@ -10,7 +10,7 @@ from tradewind.training.supernet.loop import SupernetTrainer
 from tradewind.training.supernet.pruning import open_model, order_units, pruning_space
 from tradewind.training.supernet.ranking import Agreement, compare, train_alone
 from tradewind.training.supernet.sampling import Sampling, covering, extremes, spread
-from tradewind.training.supernet.store import StoredSupernet, load_supernet, save_supernet
+from tradewind.training.supernet.store import StoredSupernet, load_supernet, save_supernet, text_facts
 
 __all__ = [
     "Agreement",
@@ -29,5 +29,6 @@ __all__ = [
     "pruning_space",
     "save_supernet",
     "spread",
+    "text_facts",
     "train_alone",
 ]

@@ -11,22 +11,47 @@ from pathlib import Path
 from typing import Any
 
 from tradewind import spaces
-from tradewind.core import FileFormatError
+from tradewind.core import FileFormatError, UsageError
 from tradewind.core.files import read_json, write_json
 from tradewind.models.supernet import Supernet
 from tradewind.spaces import ArchitectureSpace
 from tradewind.training.checkpoint import load_model, save_model
+from tradewind.training.data import TokenData, prepare
 
 FILE = "supernet.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredSupernet:
-    """A supernet with the space that it was made for and plain facts: ``data``, ``tokenizer``, ``length``..."""
+    """A supernet with the space that it was made for and plain facts: ``data``, ``tokenizer``, ``length``...
+
+    The facts of its text are those of `text_facts`.
+    """
 
     supernet: Supernet
     space: ArchitectureSpace
     facts: dict[str, Any]
+
+    def text(self) -> TokenData:
+        """The text that it was made on; raises `UsageError` where there is none, or another one, in its place."""
+        data, place = self.facts["data"], self.facts.get("path")
+        if place is not None and (Path(place).exists() or not Path(data).exists()):
+            data = place
+        text = prepare(data, self.facts["tokenizer"])
+        made_on = self.facts.get("text", text.hash)
+        if made_on != text.hash:
+            raise UsageError(
+                f"the supernet was made on another text than {data} is now ({made_on}, not {text.hash}), so it may "
+                "have learned what it would be judged by; put that text back, or train it on this one in a folder of "
+                "its own (tradewind supernet train --from)"
+            )
+        return text
+
+
+def text_facts(data: str, tokenizer: str, text: TokenData) -> dict[str, Any]:
+    """What a supernet remembers of the text that `prepare` made of `data`: its names, its hash and where it is."""
+    place = {"path": str(Path(data).resolve())} if data != "stdlib" and Path(data).exists() else {}
+    return {"data": data, "tokenizer": tokenizer, "text": text.hash, **place}
 
 
 def save_supernet(folder: str | os.PathLike[str], stored: StoredSupernet) -> Path:
