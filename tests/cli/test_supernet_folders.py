@@ -107,3 +107,26 @@ def test_another_text_in_the_place_of_the_supernets(
     old = {name: stored.facts[name] for name in ("data", "tokenizer", "length")}
     save_supernet("old", dataclasses.replace(stored, facts=old))
     assert workshop("evaluate", "old", *few, data=False).status == 0
+
+
+def test_no_other_model_is_overwritten(workshop: Workshop, tmp_path: Path) -> None:
+    assert workshop.train("p", "trained").status == 0
+    assert workshop.extract("p", "one").status == 0
+    assert workshop.recover("p", "recovered").status == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
+    for folder in ("p", "trained", "dense-p", "recovered"):
+        refused(workshop.extract("p", folder), "holds another model", "another --out")
+    for folder in ("p", "dense-p"):
+        refused(workshop.recover("p", folder), "holds another model")
+        refused(workshop.train("p", folder), "holds another model")
+    refused(workshop.recover("p", "trained"), "holds another run")
+    refused(workshop.extract("trained", "one"), "holds another model")
+    for folder in ("dense-p", "trained", "one", "recovered"):
+        refused(workshop.prune("p", out=folder), "holds another model")
+    refused(workshop("prune", "dense-p", "--length", 8, "--batches", 2, "--out", "p"), "holds another model")
+    assert {path: path.read_bytes() for path in before} == before
+
+    assert workshop.prune("p").status == 0
+    assert workshop.extract("p", "one").status == 0
+    assert workshop.recover("p", "one").status == 0
+    assert workshop.recover("p", "recovered").status == 0

@@ -19,6 +19,7 @@ from tradewind.cli.common import (
     print_rows,
     use_torch,
 )
+from tradewind.cli.supernet_folders import refuse_another
 from tradewind.cli.supernet_parts import DeviceOption, evaluate, extract, rank
 from tradewind.cli.train import (
     DataOption,
@@ -95,6 +96,7 @@ def train(
     from tradewind.training import supernet as room
 
     use_torch(device, threads)
+    refuse_another(out, None, trains=True)
     how = read_recipe(recipe, steps, setting, seed)
     room.Sampling(get_space(space, sets), strategy, networks)  # refuses what is wrong before any text is read
     text = training.prepare(data, tokenizer)
@@ -138,9 +140,11 @@ def prune(
 
     get(device)
     text = training.prepare(data, tokenizer)
-    net = room.order_units(room.open_model(model, device), text, batches=batches, length=length, seed=seed)
+    judged = {"batches": batches, "length": length, "seed": seed}
+    facts = room.text_facts(data, tokenizer, text) | judged | {"from": model}
+    refuse_another(out, facts)
+    net = room.order_units(room.open_model(model, device), text, **judged)
     place = room.pruning_space(net.arch)
-    facts = room.text_facts(data, tokenizer, text) | {"length": length, "from": model}
     stored = room.StoredSupernet(net, place, facts)
     room.save_supernet(out, stored)
     windows = room.Examination(net, text, length=length)

@@ -17,6 +17,7 @@ from tradewind.cli.common import (
     read_architecture,
     use_torch,
 )
+from tradewind.cli.supernet_folders import refuse_another
 from tradewind.cli.supernet_tables import architectures, frontier_of, progress
 from tradewind.cli.train import RecipeOption, RecipeSettingOption, StepsOption, read_recipe
 from tradewind.core import TradewindError, UsageError
@@ -95,19 +96,23 @@ def extract(
     stored = room.load_supernet(run, device)
     one = read_architecture(arch, stored.space)
     windows = _windows(stored)
+    origin = windows.facts["weights"]
+    facts = {name: stored.facts[name] for name in ("data", "tokenizer")}
+    facts |= {"text": windows.facts["text"], "supernet": origin, "id": one.id}
+    refuse_another(out, facts, trains=recover > 0)
     row = windows.row(one)
     model = stored.supernet.extract(one)
     after: float | None = None
     if recover:
         given = {"length": stored.facts["length"]}
         how = read_recipe(recipe, recover, [*(f"{k}={v}" for k, v in given.items()), *(setting or [])], seed)
-        trainer = training.Trainer(model, stored.text(), how, out, start=windows.facts["weights"])
+        trainer = training.Trainer(model, stored.text(), how, out, start=origin)
         with training.bar(how.steps, not as_json) as report:
             trainer.run(report=report)
         if trainer.diverged:
             raise TradewindError(f"training diverged at step {trainer.step}: {trainer.diverged}; try a smaller rate")
         after = windows.loss_of(model)
-    training.save_model(model, out, {name: stored.facts[name] for name in ("data", "tokenizer")})
+    training.save_model(model, out, facts)
     found = {"id": one.id, "out": str(out), "inherited_loss": row["loss"], "recovered_loss": after}
     if as_json:
         print_json(found)
