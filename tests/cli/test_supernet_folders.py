@@ -130,3 +130,9 @@ def test_no_other_model_is_overwritten(workshop: Workshop, tmp_path: Path) -> No
     assert workshop.extract("p", "one").status == 0
     assert workshop.recover("p", "one").status == 0
     assert workshop.recover("p", "recovered").status == 0
+
+
+def test_several_processes_are_refused(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused(workshop.train("p", "on"), "start it without torchrun")
+    assert not Path("on").exists()

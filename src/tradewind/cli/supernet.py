@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,7 @@ from tradewind.cli.train import (
     TokenizerOption,
     read_recipe,
 )
-from tradewind.core import TradewindError
+from tradewind.core import TradewindError, UsageError
 from tradewind.core.counting import count
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def _supernet() -> None:
 
     Example: tradewind supernet train --space hwgpt-s --set network=intended --data stdlib --out runs/net
     """
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UsageError("tradewind supernet works in one process; start it without torchrun")
 
 
 @app.command()
