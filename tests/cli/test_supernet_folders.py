@@ -11,9 +11,10 @@ from tests.cli.conftest import Said, Tradewind
 from tests.training.conftest import SOURCES
 
 from tradewind import models
-from tradewind.core import GPT2, UsageError
+from tradewind.core import GPT2, HWGPT, ArchitectureBatch, UsageError
+from tradewind.core.files import write_parquet
 from tradewind.evaluators.supernet import SupernetEvaluator
-from tradewind.training import save_model
+from tradewind.training import load_model, save_model
 from tradewind.training.supernet import load_supernet, save_supernet
 
 DENSE = GPT2(d_model=16, n_head=(2, 2), d_inner=(32, 32), vocab_size=256, context=16)
@@ -136,3 +137,29 @@ def test_several_processes_are_refused(workshop: Workshop, monkeypatch: pytest.M
     monkeypatch.setenv("WORLD_SIZE", "2")
     refused(workshop.train("p", "on"), "start it without torchrun")
     assert not Path("on").exists()
+
+
+def test_architectures_have_the_supernets_vocabulary(workshop: Workshop, tmp_path: Path) -> None:
+    many = SMALL.replace(vocab_size=50257)
+    (tmp_path / "small.json").write_text(json.dumps(many.to_dict()))
+    said = workshop.extract("p", "one")
+    assert said.status == 0, said.err
+    assert load_model("one").arch == SMALL
+    write_parquet("many.parquet", ArchitectureBatch.of([many]).to_arrow())
+    for file in ("small.json", "many.parquet"):
+        said = workshop("evaluate", "p", "--archs", file, "--batches", 1, data=False)
+        assert said.status == 0, said.err
+        assert [row["id"] for row in said.json["frontier"]] == [SMALL.id]
+
+
+def test_remedies_are_options_that_exist(workshop: Workshop, tmp_path: Path) -> None:
+    other = HWGPT(d_model=64, n_head=(1,), mlp_ratio=(2,), bias=True, vocab_size=256)
+    (tmp_path / "small.json").write_text(json.dumps(other.to_dict()))
+    for said in (workshop.extract("p", "one"), workshop("evaluate", "p", "--archs", "small.json", data=False)):
+        refused(said, "give one of the supernet's space")
+        assert "--space" not in said.err
+    save_model(models.build(DENSE.replace(n_head=(2, 4))), "unlike")
+    said = workshop("prune", "unlike", "--length", 16, "--out", "x")
+    refused(said, "tradewind supernet train --from MODEL --space")
+    said = workshop.train("unlike", "x", "--space", "space.json")
+    assert said.status == 0, said.err

@@ -106,17 +106,18 @@ def get_space_of_file(name: str, choices: Sequence[str] | None) -> ArchitectureS
     return space
 
 
-def read_architecture(path: Path, space: ArchitectureSpace) -> Architecture:
+def read_architecture(path: Path, space: ArchitectureSpace, remedy: str = "") -> Architecture:
     """The one architecture of a JSON file.
 
-    The file may leave out `family` and whatever the space fixes. Raises `UsageError` for several architectures.
+    The file may leave out `family` and whatever the space fixes. Raises `UsageError` for several architectures,
+    and for one of another family with the `remedy` of `complete`.
     """
     data = read_json(path)
     if isinstance(data, list):
         if len(data) != 1:
             raise UsageError(f"{path} holds {len(data)} architectures; give a file with one, or a table with --archs")
         data = data[0]
-    return Architecture.from_dict(complete(data, path, space) if isinstance(data, dict) else data)
+    return Architecture.from_dict(complete(data, path, space, remedy) if isinstance(data, dict) else data)
 
 
 def complete(data: dict[str, Any], path: Path, space: ArchitectureSpace, remedy: str = "") -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tradewind.cli.common import (
     use_torch,
 )
 from tradewind.cli.supernet_folders import refuse_another
-from tradewind.cli.supernet_tables import architectures, frontier_of, progress
+from tradewind.cli.supernet_tables import REMEDY, architectures, fitted, frontier_of, progress
 from tradewind.cli.train import RecipeOption, RecipeSettingOption, StepsOption, read_recipe
 from tradewind.core import TradewindError, UsageError
 from tradewind.core.counting import count
@@ -53,13 +53,15 @@ def evaluate(
 ) -> None:
     """Score many sub-networks with inherited weights; prints the frontier of perplexity and parameters.
 
+    The vocabulary is the supernet's, whatever a file of architectures says.
+
     Example: tradewind supernet evaluate runs/net -n 1000
     """
     from tradewind.training import supernet as room
 
     use_torch(device, threads)
     stored = room.load_supernet(run, device)
-    chosen = architectures(archs, stored.space) if archs else room.spread(stored.space, n, seed)
+    chosen = architectures(archs, stored) if archs else room.spread(stored.space, n, seed)
     windows = _windows(stored, batches)
     table = out or run / "evaluations.jsonl"
     with progress(not as_json) as report:
@@ -87,6 +89,8 @@ def extract(
 ) -> None:
     """Write one sub-network as a model of its own, as it is or trained on for a while on the supernet's text.
 
+    The vocabulary is the supernet's, whatever the file says.
+
     Example: tradewind supernet extract runs/net --arch a.json --recover 200 --out runs/small
     """
     from tradewind import training
@@ -94,7 +98,7 @@ def extract(
 
     use_torch(device, threads)
     stored = room.load_supernet(run, device)
-    one = read_architecture(arch, stored.space)
+    one = fitted(read_architecture(arch, stored.space, REMEDY), stored)
     windows = _windows(stored)
     origin = windows.facts["weights"]
     facts = {name: stored.facts[name] for name in ("data", "tokenizer")}

@@ -14,20 +14,33 @@ from tradewind.core.files import read_json
 from tradewind.core.terminal import console
 
 if TYPE_CHECKING:
-    from tradewind.spaces import ArchitectureSpace
+    from tradewind.training.supernet import StoredSupernet
+
+REMEDY = "give one of the supernet's space, for example of the frontier of `tradewind supernet evaluate RUN --json`"
+"""What to do with an architecture of another family."""
 
 
-def architectures(path: Path, space: ArchitectureSpace) -> list[Architecture]:
-    """Those of a JSON file (one or a list) or a Parquet table; the space's constants where the file is silent."""
+def architectures(path: Path, stored: StoredSupernet) -> list[Architecture]:
+    """Those of a JSON file (one or a list) or a Parquet table, with the supernet's vocabulary.
+
+    Where the file is silent they have the constants of its space.
+    """
     if path.suffix == ".parquet":
         from tradewind.cli.tables import read_architectures
 
-        return list(read_architectures(path, space).architectures)
+        return [fitted(arch, stored) for arch in read_architectures(path, stored.space).architectures]
     if path.suffix != ".json":
         raise UsageError(f"--archs {path} must end in .json or .parquet")
     data = read_json(path)
     rows = data if isinstance(data, list) else [data]
-    return [Architecture.from_dict(complete(row, path, space) if isinstance(row, dict) else row) for row in rows]
+    whole = (complete(row, path, stored.space, REMEDY) if isinstance(row, dict) else row for row in rows)
+    return [fitted(Architecture.from_dict(row), stored) for row in whole]
+
+
+def fitted(arch: Architecture, stored: StoredSupernet) -> Architecture:
+    """The architecture with the supernet's vocabulary, that of its text; nothing else changes."""
+    names = [name for name in ("vocab_size", "cutoffs") if hasattr(arch, name)]
+    return arch.replace(**{name: getattr(stored.supernet.arch, name) for name in names})
 
 
 def frontier_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

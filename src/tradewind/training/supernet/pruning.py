@@ -68,7 +68,7 @@ def pruning_space(arch: Architecture) -> ArchitectureSpace:
         if len(set(arch.n_head)) > 1:
             raise UsageError(
                 f"the layers have {sorted(set(arch.n_head))} heads, so there is no head size to keep; name a space "
-                "yourself (--space)"
+                "yourself: tradewind supernet train --from MODEL --space SPACE"
             )
         size = width // arch.n_head[0]
         kept = _shares(arch.n_head[0])
