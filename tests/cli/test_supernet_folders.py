@@ -163,3 +163,10 @@ def test_remedies_are_options_that_exist(workshop: Workshop, tmp_path: Path) -> 
     refused(said, "tradewind supernet train --from MODEL --space")
     said = workshop.train("unlike", "x", "--space", "space.json")
     assert said.status == 0, said.err
+
+
+def test_options_of_training_without_effect_are_refused(workshop: Workshop) -> None:
+    refused(workshop.train("p", "on", "--set", "n_layer=8"), "brings its space")
+    refused(workshop.train("p", "on", "--space", "space.json"), "brings its space")
+    refused(workshop.train("p", "on", "--checkpoint-every", -1), "--checkpoint-every")
+    assert not Path("on").exists()

@@ -78,14 +78,18 @@ def train(
     ] = False,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Start from this model (a folder of ours or a Hugging Face GPT-2) or supernet."),
+        typer.Option(
+            "--from", help="Start from this model (a folder of ours or a Hugging Face GPT-2) or supernet and its space."
+        ),
     ] = None,
     recipe: RecipeOption = "default",
     steps: StepsOption = None,
     setting: RecipeSettingOption = None,
     device: DeviceOption = "cpu",
     threads: ThreadsOption = 1,
-    checkpoint_every: Annotated[int, typer.Option("--checkpoint-every", help="Steps between checkpoints.")] = 200,
+    checkpoint_every: Annotated[
+        int, typer.Option("--checkpoint-every", help="Steps between checkpoints.", min=0)
+    ] = 200,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -165,6 +169,8 @@ def _begin(
     from tradewind.training.supernet.store import FILE
 
     if start is not None and (Path(start) / FILE).is_file():
+        if space != "gpt2" or sets:
+            raise UsageError(f"--from {start} is a supernet and brings its space; leave --space and --set out")
         stored = room.load_supernet(start, device)
         return stored.supernet, stored.space, room.fingerprint(stored.supernet)
     place = get_space(space, sets)
