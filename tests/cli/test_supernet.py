@@ -13,8 +13,11 @@ from tests.training.conftest import SOURCES
 from tradewind import models
 from tradewind.core import GPT2, Architecture
 from tradewind.evaluators import sources
-from tradewind.training import load_model, save_model
+from tradewind.models.export import write_huggingface
+from tradewind.training import load_model, open_saved, save_model
+from tradewind.training.saved import tokenizer_json
 from tradewind.training.supernet import load_supernet
+from tradewind.training.tokenizers import BPETokenizer, ByteTokenizer
 
 SPACE = {
     "name": "small",
@@ -107,7 +110,7 @@ def test_prune_a_trained_model_and_train_it_on(
 ) -> None:
     monkeypatch.setenv("TRADEWIND_CACHE", str(tmp_path / "cache"))
     dense = GPT2(d_model=16, n_head=(2, 2), d_inner=(32, 32), vocab_size=256, context=16)
-    save_model(models.build(dense), tmp_path / "dense")
+    save_model(models.build(dense), tmp_path / "dense", tokenizer=ByteTokenizer())
     data = ["--data", str(SOURCES[1]), "--json"]
     said = tradewind("supernet", "prune", tmp_path / "dense", "--length", 16, "--out", tmp_path / "pruned", *data)
     assert said.status == 0, said.err
@@ -117,6 +120,74 @@ def test_prune_a_trained_model_and_train_it_on(
     words = ["supernet", "train", "--from", tmp_path / "pruned", "--steps", 2, *SHORT, "--out", tmp_path / "on", *data]
     assert tradewind(*words).status == 0
     assert load_supernet(tmp_path / "on").space == stored.space
+
+
+def test_every_model_of_a_supernet_has_the_tokenizer_of_its_text(
+    tradewind: Tradewind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tokenizers")
+    monkeypatch.setenv("TRADEWIND_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "space.json").write_text(json.dumps(SPACE))
+    said = tradewind("supernet", "train", *_train(tmp_path, "--tokenizer", "bpe:300"))
+    assert said.status == 0, said.err
+    small = load_supernet(tmp_path / "net").space.sample(seed=0)
+    (tmp_path / "a.json").write_text(json.dumps(small.to_dict()))
+    recover = ["--recover", 3, "--setting", "batch_size=4"]
+    said = tradewind("supernet", "extract", "net", "--arch", "a.json", "--out", "small", *recover)
+    assert said.status == 0, said.err
+    data = ["--data", SOURCES[2], "--length", 16, "--batches", 1]
+    said = tradewind("supernet", "prune", "net", "--out", "pruned", *data)
+    assert said.status == 0, said.err
+    made = [open_saved(folder)[1] for folder in ("net", "small", "pruned")]
+    assert {each.name for each in made if each} == {"bpe:300"}
+    assert len({tuple(each.encode("def decode(self, text):")) for each in made if each}) == 1
+
+
+def test_a_hugging_face_model_is_pruned_recovered_and_trained_on_in_its_own_tokens(
+    tradewind: Tradewind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tokenizers")
+    monkeypatch.setenv("TRADEWIND_CACHE", str(tmp_path / "cache"))
+    own = BPETokenizer.train([SOURCES[2].read_text()], 300)
+    dense = GPT2(d_model=16, n_head=(2, 2), d_inner=(32, 32), vocab_size=304, context=16)
+    write_huggingface(models.build(dense), tmp_path / "hf", tokenizer=tokenizer_json(own), end=own.end)
+    data = ["--data", SOURCES[1], "--json"]
+    prune = ["supernet", "prune", "hf", "--length", 16, "--batches", 1, *data]
+    for other in ("bytes", "bpe:280"):
+        said = tradewind(*prune, "--tokenizer", other, "--out", "other")
+        assert (said.status, "its own tokenizer, bpe:300" in said.err, Path("other").exists()) == (2, True, False)
+    said = tradewind(*prune, "--out", "pruned")
+    assert said.status == 0, said.err
+    stored = load_supernet("pruned")
+    (tmp_path / "a.json").write_text(json.dumps(stored.space.sample(seed=0).to_dict()))
+    recover = ["--recover", 3, "--setting", "batch_size=4"]
+    said = tradewind("supernet", "extract", "pruned", "--arch", "a.json", "--out", "small", *recover)
+    assert said.status == 0, said.err
+    said = tradewind("supernet", "train", "--from", "pruned", "--steps", 2, *SHORT, "--out", "on", *data)
+    assert said.status == 0, said.err
+    said = tradewind("supernet", "evaluate", "on", "-n", 2, "--batches", 1)
+    assert said.status == 0, said.err
+    said = tradewind("supernet", "train", "--from", "pruned", "--tokenizer", "bytes", *SHORT, "--out", "off", *data)
+    assert (said.status, "leave --tokenizer out" in said.err) == (2, True)
+    for folder in ("pruned", "small", "on"):
+        theirs = open_saved(folder)[1]
+        assert isinstance(theirs, BPETokenizer)
+        assert theirs.to_json() == own.to_json()
+    for split in ("train", "validation"):
+        tokens = stored.text().tokens(split).tolist()
+        assert tokens == [*own.encode(own.decode(tokens[:-1])), own.end]
+
+
+def test_a_model_that_does_not_tell_its_tokenizer(
+    tradewind: Tradewind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADEWIND_CACHE", str(tmp_path / "cache"))
+    dense = GPT2(d_model=16, n_head=(2, 2), d_inner=(32, 32), vocab_size=256, context=16)
+    write_huggingface(models.build(dense), tmp_path / "hf")
+    words = ["supernet", "prune", "hf", "--data", SOURCES[1], "--length", 16, "--batches", 1, "--out", "pruned"]
+    said = tradewind(*words)
+    assert (said.status, "does not tell its tokenizer; name the one" in said.err) == (2, True)
+    assert tradewind(*words, "--tokenizer", "bytes").status == 0
 
 
 def test_wrong_use(tradewind: Tradewind, tmp_path: Path) -> None:

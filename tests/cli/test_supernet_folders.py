@@ -16,6 +16,7 @@ from tradewind.core.files import write_parquet
 from tradewind.evaluators.supernet import SupernetEvaluator
 from tradewind.training import load_model, save_model
 from tradewind.training.supernet import load_supernet, save_supernet
+from tradewind.training.tokenizers import ByteTokenizer
 
 DENSE = GPT2(d_model=16, n_head=(2, 2), d_inner=(32, 32), vocab_size=256, context=16)
 SMALL = DENSE.replace(d_model=8, n_head=(1,), d_inner=(16,))
@@ -48,7 +49,7 @@ class Workshop:
 
     def prune(self, name: str, seed: int = 0, out: str = "") -> Said:
         """Prune ``dense-NAME``, a model of this seed, into ``NAME``."""
-        save_model(models.build(DENSE, seed=seed), f"dense-{name}")
+        save_model(models.build(DENSE, seed=seed), f"dense-{name}", tokenizer=ByteTokenizer())
         return self("prune", f"dense-{name}", "--length", 16, "--batches", 2, "--out", out or name)
 
     def train(self, start: str, out: str, *more: object) -> Said:
@@ -120,6 +121,8 @@ def test_no_other_model_is_overwritten(workshop: Workshop, tmp_path: Path) -> No
     for folder in ("p", "dense-p"):
         refused(workshop.recover("p", folder), "holds another model")
         refused(workshop.train("p", folder), "holds another model")
+    alone = workshop.tradewind("train", "--arch", "small.json", "--data", "text", "--steps", 1, *SHORT, "--out", "p")
+    refused(alone, "holds another model")
     refused(workshop.recover("p", "trained"), "holds another run")
     refused(workshop.extract("trained", "one"), "holds another model")
     for folder in ("dense-p", "trained", "one", "recovered"):
@@ -158,7 +161,7 @@ def test_remedies_are_options_that_exist(workshop: Workshop, tmp_path: Path) -> 
     for said in (workshop.extract("p", "one"), workshop("evaluate", "p", "--archs", "small.json", data=False)):
         refused(said, "give one of the supernet's space")
         assert "--space" not in said.err
-    save_model(models.build(DENSE.replace(n_head=(2, 4))), "unlike")
+    save_model(models.build(DENSE.replace(n_head=(2, 4))), "unlike", tokenizer=ByteTokenizer())
     said = workshop("prune", "unlike", "--length", 16, "--out", "x")
     refused(said, "tradewind supernet train --from MODEL --space")
     said = workshop.train("unlike", "x", "--space", "space.json")

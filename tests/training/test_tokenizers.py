@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradewind.core import UsageError
-from tradewind.training import prepare
+from tradewind.training import TokenData, prepare, tokenizer_json
 from tradewind.training.tokenizers import BPETokenizer, ByteTokenizer, check_name, token_dtype
 
 pytest.importorskip("tokenizers")
@@ -45,6 +45,24 @@ def test_bpe_is_trained_on_the_training_text_only(tmp_path: Path) -> None:
     assert text.vocab_size == tokenizer.vocab_size
     assert text.bytes_per_token("train") > 3
     assert prepare(str(tmp_path / "a.txt"), "bpe:270", cache=tmp_path / "cache").hash != text.hash
+
+
+def test_a_text_is_read_with_a_tokenizer_that_is_there(tmp_path: Path) -> None:
+    """Its content and its end name the tokens; nothing is trained, and they are opened with it again."""
+    (tmp_path / "a.txt").write_text("alpha beta gamma delta\n" * 200)
+    spec, cache = str(tmp_path / "a.txt"), tmp_path / "cache"
+    text = prepare(spec, BPE, cache=cache)
+    again = TokenData(text.folder).tokenizer
+    assert isinstance(again, BPETokenizer)
+    assert (again.to_json(), again.name, again.end) == (BPE.to_json(), BPE.name, BPE.end)
+    tokens = text.tokens("train").tolist()
+    assert tokens == [*BPE.encode(BPE.decode(tokens[:-1])), BPE.end]
+    assert prepare(spec, again, cache=cache).hash == text.hash
+    other = BPETokenizer.train(["gamma delta"] * 9, 300)
+    bare = tokenizer_json(ByteTokenizer())
+    read = [BPE, "bpe:300", other, *(BPETokenizer.from_json(bare, "bpe:300", end) for end in (0, 1))]
+    assert len({prepare(spec, each, cache=cache).hash for each in read}) == len(read)
+    assert prepare(spec, ByteTokenizer(), cache=cache).hash == prepare(spec, "bytes", cache=cache).hash
 
 
 @pytest.mark.parametrize(

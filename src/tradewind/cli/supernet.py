@@ -20,14 +20,13 @@ from tradewind.cli.common import (
     print_rows,
     use_torch,
 )
-from tradewind.cli.supernet_folders import refuse_another
+from tradewind.cli.folders import refuse_another
 from tradewind.cli.supernet_parts import DeviceOption, evaluate, extract, rank
 from tradewind.cli.train import (
     DataOption,
     RecipeOption,
     RecipeSettingOption,
     StepsOption,
-    TokenizerOption,
     read_recipe,
 )
 from tradewind.core import TradewindError, UsageError
@@ -37,6 +36,14 @@ if TYPE_CHECKING:
     from tradewind.spaces import ArchitectureSpace
     from tradewind.training import TokenData
     from tradewind.training.supernet import StoredSupernet
+
+OwnTokenizerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tokenizer",
+        help="bytes, or bpe:SIZE trained on the training text (default: the model's own, or bytes).",
+    ),
+]
 
 app = typer.Typer(
     help="Train one network that holds every network of a space; score, extract and rank its sub-networks.\n\n"
@@ -65,7 +72,7 @@ def train(
     space: SpaceOption = "gpt2",
     sets: SetOption = None,
     data: DataOption = "stdlib",
-    tokenizer: TokenizerOption = "bytes",
+    tokenizer: OwnTokenizerOption = None,
     strategy: Annotated[
         str, typer.Option("--strategy", help="Networks of a step: sandwich, random, or balanced (by parameters).")
     ] = "sandwich",
@@ -95,7 +102,8 @@ def train(
 ) -> None:
     """Train a supernet of a space. Ctrl-C or a crash: run it again; it goes on exactly where it was.
 
-    The vocabulary is that of the tokenizer. The folder is also that of an ordinary model, the largest network.
+    The vocabulary is that of the tokenizer; a model to start from brings its own. The folder is also that of
+    an ordinary model, the largest network.
 
     Example: tradewind supernet train --space hwgpt-s --set network=intended --steps 500 --out runs/net
     """
@@ -106,7 +114,7 @@ def train(
     refuse_another(out, None, trains=True)
     how = read_recipe(recipe, steps, setting, seed)
     room.Sampling(get_space(space, sets), strategy, networks)  # refuses what is wrong before any text is read
-    text = training.prepare(data, tokenizer)
+    text = training.prepare(data, room.choose_tokenizer(start, tokenizer))
     net, place, origin = _begin(start, space, sets, text, how.length, device, seed)
     sampling = room.Sampling(place, strategy, networks)
     lessons: dict[str, Any] = {"distill": distill, "whole_batch": whole_batch, "start": origin}
@@ -115,8 +123,8 @@ def train(
         trainer.run(report=report)
     if trainer.diverged:
         raise TradewindError(f"training diverged at step {trainer.step}: {trainer.diverged}; try a smaller rate")
-    facts = room.text_facts(data, tokenizer, text) | {"length": how.length, "steps": trainer.step}
-    stored = room.StoredSupernet(net.eval(), place, facts)
+    facts = room.text_facts(data, text) | {"length": how.length, "steps": trainer.step}
+    stored = room.StoredSupernet(net.eval(), place, facts, text.tokenizer)
     room.save_supernet(out, stored)
     windows = room.Examination(net, text, length=how.length)
     ends = {name: windows.row(arch) for name, arch in zip(("smallest", "largest"), sampling.extremes, strict=True)}
@@ -128,7 +136,7 @@ def prune(
     model: Annotated[str, typer.Argument(help="A trained model: a folder of ours, or a Hugging Face GPT-2.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
     data: DataOption = "stdlib",
-    tokenizer: TokenizerOption = "bytes",
+    tokenizer: OwnTokenizerOption = None,
     batches: Annotated[int, typer.Option("--batches", help="Batches of training text to judge by.", min=1)] = 8,
     length: Annotated[int, typer.Option("--length", help="Tokens a window.", min=1)] = 128,
     device: DeviceOption = "cpu",
@@ -138,6 +146,7 @@ def prune(
     """Make a supernet of a trained model: layers, heads, neurons and channels in order of importance; no training.
 
     Its sub-networks are the model, structurally pruned: evaluate them, search them, extract one and let it recover.
+    The text is read with the model's own tokenizer; --tokenizer names it where the folder does not tell.
 
     Example: tradewind supernet prune runs/t --data stdlib --out runs/pruned
     """
@@ -146,13 +155,13 @@ def prune(
     from tradewind.training import supernet as room
 
     get(device)
-    text = training.prepare(data, tokenizer)
+    text = training.prepare(data, room.choose_tokenizer(model, tokenizer))
     judged = {"batches": batches, "length": length, "seed": seed}
-    facts = room.text_facts(data, tokenizer, text) | judged | {"from": model}
+    facts = room.text_facts(data, text) | judged | {"from": model}
     refuse_another(out, facts)
     net = room.order_units(room.open_model(model, device), text, **judged)
     place = room.pruning_space(net.arch)
-    stored = room.StoredSupernet(net, place, facts)
+    stored = room.StoredSupernet(net, place, facts, text.tokenizer)
     room.save_supernet(out, stored)
     windows = room.Examination(net, text, length=length)
     ends = {"smallest": windows.row(room.extremes(place)[0]), "largest": windows.row(net.arch)}

@@ -17,7 +17,7 @@ from tradewind.cli.common import (
     read_architecture,
     use_torch,
 )
-from tradewind.cli.supernet_folders import refuse_another
+from tradewind.cli.folders import refuse_another
 from tradewind.cli.supernet_tables import REMEDY, architectures, fitted, frontier_of, progress
 from tradewind.cli.train import RecipeOption, RecipeSettingOption, StepsOption, read_recipe
 from tradewind.core import TradewindError, UsageError
@@ -116,7 +116,7 @@ def extract(
         if trainer.diverged:
             raise TradewindError(f"training diverged at step {trainer.step}: {trainer.diverged}; try a smaller rate")
         after = windows.loss_of(model)
-    training.save_model(model, out, facts)
+    training.save_model(model, out, facts, stored.tokenizer)
     found = {"id": one.id, "out": str(out), "inherited_loss": row["loss"], "recovered_loss": after}
     if as_json:
         print_json(found)

@@ -23,6 +23,7 @@ from tradewind.cli.common import (
     read_settings,
     use_torch,
 )
+from tradewind.cli.folders import refuse_another
 from tradewind.core import TradewindError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def train(
     one = read_architecture(arch, get_space_of_file(space, sets))
     how = read_recipe(recipe, steps, setting, seed)
     use_torch(device, threads)
+    refuse_another(out, None, trains=True)
     with processes(device) as (place, here):
         text = training.prepare(data, tokenizer)
         fitted = training.for_text(one, text)
@@ -100,7 +102,7 @@ def train(
         with training.bar(how.steps, chief and not as_json) as report:
             trainer.run(report=report)
         found = _found(fitted, text, trainer, out)
-        trainer.save_model({"text": text.hash, "tokenizer": tokenizer, "validation": found["validation"]})
+        trainer.save_model({"text": text.hash, "validation": found["validation"]})
     if chief:
         _tell(found, how, as_json)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tradewind.training.recipe import preset as preset
     from tradewind.training.saved import open_saved as open_saved
     from tradewind.training.saved import tokenizer_json as tokenizer_json
+    from tradewind.training.saved import tokenizer_of as tokenizer_of
 
 _NAMES = {
     "Recipe": "tradewind.training.recipe",
@@ -43,6 +44,7 @@ _NAMES = {
     "preset": "tradewind.training.recipe",
     "save_model": "tradewind.training.checkpoint",
     "tokenizer_json": "tradewind.training.saved",
+    "tokenizer_of": "tradewind.training.saved",
     "validation_loss": "tradewind.training.evaluation",
 }
 

@@ -18,9 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tradewind.core import Architecture, FileFormatError, UsageError
-from tradewind.core.files import canonical_json, parse_json, read_json, sync_folder, write_json
+from tradewind.core.files import canonical_json, parse_json, read_json, sync_folder, write_json, write_text
 from tradewind.models.factory import build
 from tradewind.training.parallel import copy_into, here, whole
+from tradewind.training.tokenizers import FILE as TOKENIZER
+from tradewind.training.tokenizers import BPETokenizer, Tokenizer
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
@@ -104,17 +106,26 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         copy_into(parameter, tensors[name])
 
 
-def save_model(model: Any, folder: str | os.PathLike[str], facts: Mapping[str, Any] | None = None) -> Path:
+def save_model(
+    model: Any,
+    folder: str | os.PathLike[str],
+    facts: Mapping[str, Any] | None = None,
+    tokenizer: Tokenizer | None = None,
+) -> Path:
     """Write ``weights.safetensors`` and ``architecture.json`` of a model; returns the folder.
 
-    `facts` (the text, the tokenizer, the perplexity) go into the header of the weights. Of several processes the first
-    writes, and all must ask.
+    `facts` (the text, the perplexity) go into the header of the weights, beside what `open_saved` needs to know of the
+    `tokenizer`; one that was trained is ``tokenizer.json``. Of several processes the first writes, and all must ask.
     """
-    place = Path(folder)
+    place, facts = Path(folder), dict(facts or {})
     weights = {name: whole(parameter.detach()) for name, parameter in model.named_parameters()}
     if here().rank:
         return place
-    write(place / WEIGHTS, weights, facts or {})
+    if tokenizer is not None:
+        facts |= {"tokenizer": tokenizer.name, "end": tokenizer.end}
+    if isinstance(tokenizer, BPETokenizer):
+        write_text(place / TOKENIZER, tokenizer.to_json())
+    write(place / WEIGHTS, weights, facts)
     if isinstance(getattr(model, "arch", None), Architecture):
         write_json(place / ARCHITECTURE, model.arch.to_dict())
     return place

@@ -1,7 +1,7 @@
 """Text as tokens on disk, memory-mapped, with batches that are a pure function of seed and step.
 
 A cache folder holds one folder for each content and tokenizer: ``train.bin`` and ``validation.bin`` (uint16 or uint32,
-little-endian), ``tokenizer.json`` where one was trained, and ``manifest.json``, which is written last.
+little-endian), ``tokenizer.json`` where they are not bytes, and ``manifest.json``, which is written last.
 """
 
 from __future__ import annotations
@@ -10,17 +10,25 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tradewind.core import FileFormatError, UsageError, unknown
-from tradewind.core.files import content_hash, read_json, sync_folder, write_json
+from tradewind.core.files import content_hash, parse_json, read_json, sync_folder, write_json
 from tradewind.core.seeds import Streams
 from tradewind.training.documents import Chosen, choose, documents
-from tradewind.training.tokenizers import FILE, BPETokenizer, ByteTokenizer, Tokenizer, check_name, token_dtype
+from tradewind.training.tokenizers import (
+    FILE,
+    BPETokenizer,
+    ByteTokenizer,
+    Tokenizer,
+    check_name,
+    open_tokenizer,
+    token_dtype,
+)
 
 SPLITS = ("train", "validation")
 CACHE_VARIABLE = "TRADEWIND_CACHE"
@@ -50,7 +58,8 @@ class TokenData:
     @property
     def tokenizer(self) -> Tokenizer:
         """What made the tokens, and turns them back into text."""
-        return _open_tokenizer(self.manifest["tokenizer"], self.folder)
+        cure = "delete its folder, it is made again"
+        return open_tokenizer(self.folder, self.manifest["tokenizer"], self.manifest.get("end"), cure)
 
     def length(self, split: str) -> int:
         """Tokens of a split."""
@@ -121,12 +130,13 @@ class TokenData:
         return f"TokenData({self.manifest['source']!r}, {self.manifest['tokenizer']}, {sizes} tokens, {self.hash})"
 
 
-def prepare(spec: str, tokenizer: str = "bytes", cache: str | os.PathLike[str] | None = None) -> TokenData:
+def prepare(spec: str, tokenizer: str | Tokenizer = "bytes", cache: str | os.PathLike[str] | None = None) -> TokenData:
     """The tokens of a text: made once, then found in the cache.
 
     `spec` is a text file, a folder of them, ``stdlib`` (the running Python's own library), or ``hf:NAME`` (a Hugging
-    Face dataset; ``hf:NAME:CONFIG``). `tokenizer` is ``bytes`` or ``bpe:SIZE``, trained on the training text. `cache`
-    is a folder; by default that of the environment variable TRADEWIND_CACHE, else ``~/.cache/tradewind``.
+    Face dataset; ``hf:NAME:CONFIG``). `tokenizer` is ``bytes``, ``bpe:SIZE``, trained on the training text, or one that
+    is there already, such as a model's own (`tokenizer_of`). `cache` is a folder; by default that of the environment
+    variable TRADEWIND_CACHE, else ``~/.cache/tradewind``.
 
     Every document goes whole to one split (see `documents`). Raises `UsageError` for text or tokenizers that are not
     there.
@@ -136,15 +146,16 @@ def prepare(spec: str, tokenizer: str = "bytes", cache: str | os.PathLike[str] |
     >>> text.vocab_size, text.batch("train", 0, batch_size=4, length=16)[0].shape
     (256, (4, 16))
     """
-    size = check_name(tokenizer)
+    if isinstance(tokenizer, str):
+        check_name(tokenizer)
     chosen = choose(documents(spec), spec)
     parts = {split: sorted(c.digest for c in chosen if c.split == split) for split in SPLITS}
-    identity = content_hash({"format": _FORMAT, "tokenizer": tokenizer, "documents": parts})[:16]
+    identity = content_hash({"format": _FORMAT, "tokenizer": _named(tokenizer), "documents": parts})[:16]
     root = Path(cache or os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "tradewind")
     folder = root / "tokens" / identity
     if not (folder / "manifest.json").is_file():
         try:
-            _make(folder, spec, size, tokenizer, chosen, identity)
+            _make(folder, spec, tokenizer, chosen, identity)
         except OSError as error:
             reason = error.strerror or str(error)
             raise UsageError(
@@ -153,21 +164,22 @@ def prepare(spec: str, tokenizer: str = "bytes", cache: str | os.PathLike[str] |
     return TokenData(folder)
 
 
-def _make(folder: Path, spec: str, size: int | None, name: str, chosen: Sequence[Chosen], identity: str) -> None:
+def _make(folder: Path, spec: str, wanted: str | Tokenizer, chosen: Sequence[Chosen], identity: str) -> None:
     """Tokenise into a folder of its own and put it in place whole; another process may have been faster."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
         ordered = {s: sorted((c for c in chosen if c.split == s), key=lambda c: c.digest) for s in SPLITS}
-        if size is not None:
-            texts = (one.document.read().decode() for one in ordered["train"])
-            BPETokenizer.train(texts, size).save(work / FILE)
-        tokenizer = _open_tokenizer(name, work)
+        texts = (one.document.read().decode() for one in ordered["train"])
+        tokenizer = _made(wanted, texts) if isinstance(wanted, str) else wanted
+        if isinstance(tokenizer, BPETokenizer):
+            tokenizer.save(work / FILE)
         manifest = {
             "format": _FORMAT,
             "hash": identity,
             "source": spec if spec == "stdlib" or spec.startswith("hf:") else Path(spec).name,
-            "tokenizer": name,
+            "tokenizer": tokenizer.name,
+            "end": tokenizer.end,
             "vocab_size": tokenizer.vocab_size,
             "splits": {split: _write(work / f"{split}.bin", ordered[split], tokenizer) for split in SPLITS},
         }
@@ -180,6 +192,19 @@ def _make(folder: Path, spec: str, size: int | None, name: str, chosen: Sequence
             raise OSError(f"{folder} exists and is not whole; delete it")
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _named(tokenizer: str | Tokenizer) -> Any:
+    """What tells a tokenizer from others: the name of one that is trained on the text, the content of any other."""
+    if isinstance(tokenizer, BPETokenizer):
+        content = content_hash(parse_json(tokenizer.to_json(), "the tokenizer"))
+        return {"name": tokenizer.name, "content": content, "end": tokenizer.end}
+    return tokenizer if isinstance(tokenizer, str) else tokenizer.name
+
+
+def _made(name: str, texts: Iterable[str]) -> Tokenizer:
+    size = check_name(name)
+    return ByteTokenizer() if size is None else BPETokenizer.train(texts, size)
 
 
 def _write(path: Path, chosen: Sequence[Chosen], tokenizer: Tokenizer) -> dict[str, int]:
@@ -201,8 +226,3 @@ def _write(path: Path, chosen: Sequence[Chosen], tokenizer: Tokenizer) -> dict[s
         file.flush()
         os.fsync(file.fileno())
     return counts
-
-
-def _open_tokenizer(name: str, folder: Path) -> Tokenizer:
-    size = check_name(name)
-    return ByteTokenizer() if size is None else BPETokenizer.load(folder / FILE, size)

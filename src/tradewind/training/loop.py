@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tradewind.core import UsageError
-from tradewind.core.files import content_hash, read_json, write_json, write_text
+from tradewind.core.files import content_hash, read_json, write_json
 from tradewind.core.interrupts import Interrupts
 from tradewind.core.seeds import derive
 from tradewind.training import checkpoint, parallel
@@ -31,7 +31,6 @@ from tradewind.training.metrics import Metrics
 from tradewind.training.optimizers import make_optimizer
 from tradewind.training.recipe import Recipe
 from tradewind.training.threads import Replicas, parts, slices
-from tradewind.training.tokenizers import FILE as TOKENIZER
 
 CHECKPOINT, RUN = "checkpoint.safetensors", "run.json"
 
@@ -190,16 +189,13 @@ class Trainer:
         parallel.barrier()
 
     def save_model(self, facts: Mapping[str, Any]) -> None:
-        """Write weights, architecture and a trained tokenizer to the folder, for `load_model`; every process must ask.
+        """Write weights, architecture and the text's tokenizer to the folder, for `open_saved`; every process must ask.
 
         `facts` go into the header of the weights. Raises `UsageError` without a folder.
         """
         if self._out is None:
             raise UsageError("this Trainer keeps nothing; make it with out=FOLDER to save the model")
-        checkpoint.save_model(self.model, self._out, facts)
-        trained = self.text.folder / TOKENIZER
-        if trained.is_file() and self._place.rank == 0:
-            write_text(self._out / TOKENIZER, trained.read_text(encoding="utf-8"))
+        checkpoint.save_model(self.model, self._out, facts, self.text.tokenizer)
         parallel.barrier()
 
     def _advance(self) -> None:

@@ -12,9 +12,9 @@ from tradewind.core import FileFormatError, UsageError
 from tradewind.core.files import parse_json, read_json
 from tradewind.models.export import from_huggingface
 from tradewind.training.checkpoint import ARCHITECTURE, WEIGHTS, load_model
-from tradewind.training.tokenizers import FILE, BPETokenizer, ByteTokenizer, Tokenizer, check_name
+from tradewind.training.tokenizers import FILE, BPETokenizer, Tokenizer, open_tokenizer
 
-CONFIG = "config.json"
+CONFIG, GENERATION = "config.json", "generation_config.json"
 
 
 def open_saved(folder: str | os.PathLike[str]) -> tuple[Any, Tokenizer | None]:
@@ -25,14 +25,22 @@ def open_saved(folder: str | os.PathLike[str]) -> tuple[Any, Tokenizer | None]:
     """
     place = Path(folder)
     if (place / ARCHITECTURE).is_file():
-        return load_model(place), _tokenizer(place)
+        return load_model(place), tokenizer_of(place)
     if (place / CONFIG).is_file():
-        tokens = BPETokenizer.load(place / FILE, _vocabulary(place)) if (place / FILE).is_file() else None
-        return from_huggingface(place), tokens
+        return from_huggingface(place), tokenizer_of(place)
     raise FileFormatError(
         f"{place} holds no model ({ARCHITECTURE} of `tradewind train --out`, or {CONFIG} of Hugging Face); give the "
         "folder of one"
     )
+
+
+def tokenizer_of(folder: str | os.PathLike[str]) -> Tokenizer | None:
+    """The tokenizer of a model's folder, None where the folder does not tell."""
+    place = Path(folder)
+    if (place / ARCHITECTURE).is_file():
+        told = facts(place)
+        return open_tokenizer(place, str(told["tokenizer"]), told.get("end")) if "tokenizer" in told else None
+    return BPETokenizer.load(place / FILE, end=_end(place)) if (place / FILE).is_file() else None
 
 
 def facts(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -73,16 +81,12 @@ def _byte_names() -> dict[str, int]:
     return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
-def _tokenizer(folder: Path) -> Tokenizer | None:
-    name = facts(folder).get("tokenizer")
-    if name is None:
-        return None
-    size = check_name(str(name))
-    return ByteTokenizer() if size is None else BPETokenizer.load(folder / FILE, size)
-
-
-def _vocabulary(folder: Path) -> int:
-    size = read_json(folder / CONFIG).get("vocab_size")
-    if not isinstance(size, int):
-        raise FileFormatError(f"{folder / CONFIG} has no vocab_size; it is no whole GPT-2")
-    return size
+def _end(folder: Path) -> int | None:
+    """The token that ends a document by the configuration of a Hugging Face folder; the first where it has many."""
+    for path in (folder / GENERATION, folder / CONFIG):
+        found = read_json(path).get("eos_token_id") if path.is_file() else None
+        if isinstance(found, list) and found:
+            found = found[0]
+        if isinstance(found, int):
+            return found
+    return None

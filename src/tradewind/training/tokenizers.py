@@ -19,6 +19,7 @@ BYTES = "bytes"
 SMALLEST_BPE, LARGEST_BPE = 257, 1_000_000
 END = "<|endoftext|>"
 FILE = "tokenizer.json"
+CURE = "give the command that made its folder again"
 
 
 class Tokenizer(Protocol):
@@ -69,15 +70,31 @@ class ByteTokenizer:
 
 
 class BPETokenizer:
-    """Byte-level byte-pair encoding; made by `train` or `load`."""
+    """Byte-level byte-pair encoding; made by `train` or `load`.
 
-    def __init__(self, inner: Any, size: int) -> None:
-        # The text of a special token is text like any other.
+    `name` is by default ``bpe:SIZE``; `end` closes a document where the vocabulary has no ``<|endoftext|>``.
+    """
+
+    def __init__(self, inner: Any, name: str | None = None, end: int | None = None) -> None:
+        # The text of a special token is text like any other, and no text is cut or padded.
         inner.encode_special_tokens = True
+        inner.no_truncation()
+        inner.no_padding()
         self._inner = inner
-        self.name = f"bpe:{size}"
         self.vocab_size = int(inner.get_vocab_size())
-        self.end = int(inner.token_to_id(END))
+        self.name = name or f"bpe:{self.vocab_size}"
+        own = inner.token_to_id(END)
+        self._end = end if own is None else int(own)
+
+    @property
+    def end(self) -> int:
+        """The token after the last one of a document; raises `UsageError` where it is not known."""
+        if self._end is None or not 0 <= self._end < self.vocab_size:
+            raise UsageError(
+                f"the tokenizer tells no token that ends a document: it has no {END}, and config.json beside it no "
+                "eos_token_id of its vocabulary; write one there"
+            )
+        return self._end
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> BPETokenizer:
@@ -93,17 +110,22 @@ class BPETokenizer:
             show_progress=False,
         )
         inner.train_from_iterator(texts, trainer)
-        return cls(inner, size)
+        return cls(inner, f"bpe:{size}")
 
     @classmethod
-    def load(cls, path: Path, size: int) -> BPETokenizer:
-        """The tokenizer of a file written by `save`; raises `FileFormatError`."""
+    def load(cls, path: Path, name: str | None = None, end: int | None = None, cure: str = CURE) -> BPETokenizer:
+        """The tokenizer of a file in the library's format; raises `FileFormatError`, which says how to `cure` it."""
         try:
-            return cls(_library().Tokenizer.from_file(str(path)), size)
+            return cls.from_json(path.read_text(encoding="utf-8"), name, end)
         except UsageError:
             raise
         except Exception as error:  # the library raises bare Exception
-            raise FileFormatError(f"{path} is no tokenizer: {error}; delete its folder, it is made again") from error
+            raise FileFormatError(f"{path} is no tokenizer: {error}; {cure}") from error
+
+    @classmethod
+    def from_json(cls, text: str, name: str | None = None, end: int | None = None) -> BPETokenizer:
+        """The tokenizer of a text in the library's format."""
+        return cls(_library().Tokenizer.from_str(text), name, end)
 
     def save(self, path: Path) -> None:
         """Write the tokenizer as JSON, in the library's own format."""
@@ -141,6 +163,11 @@ def check_name(name: str) -> int | None:
             "and the end of a document come first); for bytes alone write bytes"
         )
     return size
+
+
+def open_tokenizer(folder: Path, name: str, end: int | None = None, cure: str = CURE) -> Tokenizer:
+    """The tokenizer of this name whose file, if it has one, is in a folder; raises `FileFormatError`."""
+    return ByteTokenizer() if name == BYTES else BPETokenizer.load(folder / FILE, name, end, cure)
 
 
 def token_dtype(vocab_size: int) -> np.dtype:

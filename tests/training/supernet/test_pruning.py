@@ -11,8 +11,16 @@ from tests.models.supernet.families import FULL
 from tradewind import costs, models
 from tradewind.core import GPT2, UsageError
 from tradewind.models.supernet.cuts import check
-from tradewind.training import Recipe, TokenData, Trainer, save_model
-from tradewind.training.supernet import Examination, examine, open_model, order_units, pruning_space
+from tradewind.training import Recipe, TokenData, Trainer, save_model, tokenizer_json
+from tradewind.training.supernet import (
+    Examination,
+    choose_tokenizer,
+    examine,
+    open_model,
+    order_units,
+    pruning_space,
+)
+from tradewind.training.tokenizers import BPETokenizer, ByteTokenizer
 
 TOKENS = torch.randint(256, (2, 12), generator=torch.Generator().manual_seed(0))
 
@@ -47,6 +55,20 @@ def test_members_of_the_pruning_space_are_parts(name: str) -> None:
         if full.family != "hwgpt":
             assert all(member.d_model // heads == full.d_model // 4 for heads in member.n_head)
     assert space.size() > 20
+
+
+def test_a_model_of_the_hub_brings_its_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=BPETokenizer.from_json(tokenizer_json(ByteTokenizer()))._inner, eos_token="!"
+    )
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", {"some/gpt2": theirs}.__getitem__)
+    own = choose_tokenizer("some/gpt2", None)
+    assert not isinstance(own, str)
+    assert (own.encode("naïve"), own.end) == ([*"naïve".encode()], ord("!"))
+    with pytest.raises(UsageError, match="leave --tokenizer out"):
+        choose_tokenizer("some/gpt2", "bpe:300")
+    assert choose_tokenizer(None, None) == "bytes"
 
 
 def test_unlike_heads_have_no_common_size() -> None:

@@ -111,18 +111,28 @@ def from_huggingface(source: str | os.PathLike[str]) -> GPT2Model:
         config = read_json(folder / "config.json")
         arch = _architecture(config, str(folder))
         return _filled(arch, _read(folder / WEIGHTS), str(folder))
+    theirs = _of_hub("AutoModelForCausalLM", str(source))
+    return _filled(_architecture(theirs.config.to_dict(), str(source)), theirs.state_dict(), str(source))
+
+
+def hub_tokenizer(name: str) -> tuple[str, int | None]:
+    """The tokenizer of a model of the hub as JSON of the `tokenizers` library, and the id that ends a document."""
+    theirs = _of_hub("AutoTokenizer", name)
+    return theirs.backend_tokenizer.to_str(), theirs.eos_token_id
+
+
+def _of_hub(kind: str, name: str) -> Any:
     try:
         import transformers
     except ImportError as error:
         raise UsageError(
-            f"{source} is no folder, and models of the hub need transformers: pip install 'tradewind[hf]'"
+            f"{name} is no folder, and models of the hub need transformers: pip install 'tradewind[hf]'"
         ) from error
     try:
-        theirs = transformers.AutoModelForCausalLM.from_pretrained(str(source))
+        return getattr(transformers, kind).from_pretrained(name)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"{source} is neither a folder nor a model that transformers finds ({reason})") from error
-    return _filled(_architecture(theirs.config.to_dict(), str(source)), theirs.state_dict(), str(source))
+        raise UsageError(f"{name} is neither a folder nor a model that transformers finds ({reason})") from error
 
 
 def _config(arch: GPT2, dtype: str, end: int | None) -> dict[str, Any]:

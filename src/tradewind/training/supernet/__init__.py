@@ -7,7 +7,7 @@
 
 from tradewind.training.supernet.evaluation import Examination, examine, fingerprint
 from tradewind.training.supernet.loop import SupernetTrainer
-from tradewind.training.supernet.pruning import open_model, order_units, pruning_space
+from tradewind.training.supernet.pruning import choose_tokenizer, open_model, order_units, pruning_space
 from tradewind.training.supernet.ranking import Agreement, compare, train_alone
 from tradewind.training.supernet.sampling import Sampling, covering, extremes, spread
 from tradewind.training.supernet.store import StoredSupernet, load_supernet, save_supernet, text_facts
@@ -18,6 +18,7 @@ __all__ = [
     "Sampling",
     "StoredSupernet",
     "SupernetTrainer",
+    "choose_tokenizer",
     "compare",
     "covering",
     "examine",

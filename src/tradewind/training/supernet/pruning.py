@@ -13,13 +13,14 @@ from typing import Any
 from tradewind import spaces
 from tradewind.core import HWGPT, Architecture, TransformerXL, UsageError
 from tradewind.models.base import LanguageModel
-from tradewind.models.export import from_huggingface
+from tradewind.models.export.huggingface import from_huggingface, hub_tokenizer
 from tradewind.models.supernet import Supernet, measure, ranked
 from tradewind.spaces import ArchitectureSpace
 from tradewind.training.data import TokenData
 from tradewind.training.evaluation import as_tensor
 from tradewind.training.fit import check_fit
-from tradewind.training.saved import open_saved
+from tradewind.training.saved import open_saved, tokenizer_of
+from tradewind.training.tokenizers import BYTES, BPETokenizer, Tokenizer
 
 SHARES = (4, 5, 6, 7, 8)
 """Widths that a pruned network may have, in eighths of the whole."""
@@ -29,6 +30,29 @@ def open_model(source: str, device: str = "cpu") -> LanguageModel:
     """A trained model: a folder of ours, or a Hugging Face GPT-2 (a folder, or a name of the hub)."""
     model: LanguageModel = open_saved(source)[0] if Path(source).is_dir() else from_huggingface(source)
     return model.to(device)
+
+
+def choose_tokenizer(source: str | None, asked: str | None) -> str | Tokenizer:
+    """What a text is read with: a model's own tokenizer, or without a model the one `asked` for (None: bytes).
+
+    Raises `UsageError` where the model has another than the one asked for, or does not tell and none is asked for.
+    """
+    if source is None:
+        return asked or BYTES
+    own = tokenizer_of(source) if Path(source).is_dir() else _of_hub(source)
+    if own is None and asked is None:
+        raise UsageError(f"{source} does not tell its tokenizer; name the one that it was trained with (--tokenizer)")
+    if own is not None and asked not in (None, own.name):
+        raise UsageError(
+            f"{source} has learned the tokens of its own tokenizer, {own.name}; those of {asked} mean nothing to it; "
+            "leave --tokenizer out"
+        )
+    return own or asked or BYTES
+
+
+def _of_hub(name: str) -> Tokenizer:
+    text, end = hub_tokenizer(name)
+    return BPETokenizer.from_json(text, end=end)
 
 
 def order_units(

@@ -1,6 +1,6 @@
 """A supernet as a folder: weights and architecture of its largest network, and ``supernet.json`` with the rest.
 
-The folder is also that of an ordinary model: `load_model` gives the largest network.
+The folder is also that of an ordinary model: `open_saved` gives the largest network and its tokenizer.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from tradewind.core import FileFormatError, UsageError
 from tradewind.core.files import read_json, write_json
 from tradewind.models.supernet import Supernet
 from tradewind.spaces import ArchitectureSpace
-from tradewind.training.checkpoint import load_model, save_model
+from tradewind.training.checkpoint import save_model
 from tradewind.training.data import TokenData, prepare
+from tradewind.training.saved import open_saved
+from tradewind.training.tokenizers import ByteTokenizer, Tokenizer
 
 FILE = "supernet.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredSupernet:
-    """A supernet with the space that it was made for and plain facts: ``data``, ``tokenizer``, ``length``...
+    """A supernet, the space that it was made for, plain facts (``data``, ``length``...) and its text's tokenizer.
 
     The facts of its text are those of `text_facts`.
     """
@@ -31,13 +33,14 @@ class StoredSupernet:
     supernet: Supernet
     space: ArchitectureSpace
     facts: dict[str, Any]
+    tokenizer: Tokenizer = dataclasses.field(default_factory=ByteTokenizer)
 
     def text(self) -> TokenData:
         """The text that it was made on; raises `UsageError` where there is none, or another one, in its place."""
         data, place = self.facts["data"], self.facts.get("path")
         if place is not None and (Path(place).exists() or not Path(data).exists()):
             data = place
-        text = prepare(data, self.facts["tokenizer"])
+        text = prepare(data, self.tokenizer)
         made_on = self.facts.get("text", text.hash)
         if made_on != text.hash:
             raise UsageError(
@@ -48,15 +51,16 @@ class StoredSupernet:
         return text
 
 
-def text_facts(data: str, tokenizer: str, text: TokenData) -> dict[str, Any]:
+def text_facts(data: str, text: TokenData) -> dict[str, Any]:
     """What a supernet remembers of the text that `prepare` made of `data`: its names, its hash and where it is."""
     place = {"path": str(Path(data).resolve())} if data != "stdlib" and Path(data).exists() else {}
-    return {"data": data, "tokenizer": tokenizer, "text": text.hash, **place}
+    same = prepare(data, text.tokenizer)  # named by the tokenizer's content, whatever it was named by before
+    return {"data": data, "tokenizer": text.manifest["tokenizer"], "text": same.hash, **place}
 
 
 def save_supernet(folder: str | os.PathLike[str], stored: StoredSupernet) -> Path:
     """Write a supernet; returns the folder."""
-    place = save_model(stored.supernet.model, folder, stored.facts)
+    place = save_model(stored.supernet.model, folder, stored.facts, stored.tokenizer)
     order = list(stored.supernet.layer_order)
     write_json(place / FILE, {"space": stored.space.to_dict(), "layer_order": order, "facts": stored.facts})
     return place
@@ -74,4 +78,6 @@ def load_supernet(folder: str | os.PathLike[str], device: str = "cpu") -> Stored
         space, order, facts = spaces.from_dict(data["space"]), data["layer_order"], data["facts"]
     except (TypeError, KeyError) as error:
         raise FileFormatError(f"{place / FILE} is damaged ({error}); make the supernet again") from error
-    return StoredSupernet(Supernet(load_model(place, device), order).eval(), space, facts)
+    model, tokenizer = open_saved(place)
+    net = Supernet(model.to(device), order).eval()
+    return StoredSupernet(net, space, facts, tokenizer or ByteTokenizer())

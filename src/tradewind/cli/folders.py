@@ -1,4 +1,4 @@
-"""Folders that `tradewind supernet` writes models to: no other model is overwritten."""
+"""Folders that models are written to: no other model is overwritten."""
 
 from __future__ import annotations
 
@@ -20,5 +20,9 @@ def refuse_another(out: Path, facts: dict[str, Any] | None, trains: bool = False
     recorded = (out / RUN).is_file()
     if recorded and trains:
         return
-    if recorded or ((out / ARCHITECTURE).is_file() and saved.facts(out) != facts):
+    if recorded or ((out / ARCHITECTURE).is_file() and _other(saved.facts(out), facts)):
         raise UsageError(f"{out} holds another model, which would be overwritten; give another --out")
+
+
+def _other(found: dict[str, Any], facts: dict[str, Any] | None) -> bool:
+    return facts is None or any(found.get(name) != value for name, value in facts.items())
