@@ -58,6 +58,7 @@ def tokenizer_json(tokenizer: Tokenizer) -> str:
     """A tokenizer in the format of the `tokenizers` library (``tokenizer.json``); bytes become byte-level tokens.
 
     >>> import json
+    >>> from tradewind.training.tokenizers import ByteTokenizer
     >>> len(json.loads(tokenizer_json(ByteTokenizer()))["model"]["vocab"])
     256
     """
