@@ -143,7 +143,8 @@ class Trainer:
         begun, interrupts, whole = self.step, Interrupts(), True
         self._loss.train()
         # Several processes cannot stop together: each hears a signal at a step of its own.
-        with interrupts if self._place.size == 1 else contextlib.nullcontext():
+        alone = self._place.size == 1
+        with interrupts if alone else contextlib.nullcontext():
             try:
                 while self.step < last and not self.diverged:
                     with interrupts.shield():
@@ -155,7 +156,7 @@ class Trainer:
                     if report is not None:
                         report(self)
             except KeyboardInterrupt:
-                if whole and self.step > begun:
+                if alone and whole and self.step > begun:
                     self.save()
                 self._metrics.close()
                 raise
