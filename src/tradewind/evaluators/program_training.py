@@ -106,8 +106,7 @@ class ProgramTraining:
                 f"the text has {text.vocab_size} tokens and windows of {recipe.length}; the space's models know "
                 f"{space.sizes.vocab_size} and reach over {space.sizes.context}: give the space larger sizes"
             )
-        for split in ("train", "validation"):
-            text.room(split, recipe.length)
+        text.check_length(recipe.length)
         self.space, self.text, self.recipe, self.budget = space, text, recipe, budget
         self.workers = workers
         self._seed, self._init_std, self._batches = seed, init_std, batches

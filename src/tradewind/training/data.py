@@ -80,7 +80,7 @@ class TokenData:
 
     def batch(self, split: str, step: int, *, batch_size: int, length: int, seed: int = 0) -> Batch:
         """Windows at random places, independent in every row and step: a pure function of the arguments."""
-        last = self.room(split, length)
+        last = self._room(split, length)
         starts = Streams(seed, "batch", split).at(step).integers(last + 1, size=batch_size)
         return self._windows(split, starts, length)
 
@@ -90,7 +90,7 @@ class TokenData:
         Row r reads from r / batch_size of the text onwards, shifted by a number of windows that `seed` draws (None:
         not shifted); past the last whole window it begins again at the front.
         """
-        windows = self.room(split, length) // length + 1
+        windows = self._room(split, length) // length + 1
         shift = 0 if seed is None else int(Streams(seed, "lanes", split).at(0).integers(windows))
         rows = shift + step + np.arange(batch_size) * windows // batch_size
         return self._windows(split, rows % windows * length, length)
@@ -100,7 +100,7 @@ class TokenData:
 
         The last batch may be smaller.
         """
-        windows = self.room(split, length) // length + 1
+        windows = self._room(split, length) // length + 1
         taken = windows if limit is None else min(windows, limit * batch_size)
         starts = np.arange(taken) * windows // taken * length
         for first in range(0, taken, batch_size):
@@ -110,7 +110,12 @@ class TokenData:
         both = self._tokens[split][starts[:, None] + np.arange(length + 1)].astype(np.int64)
         return both[:, :-1], both[:, 1:]
 
-    def room(self, split: str, length: int) -> int:
+    def check_length(self, length: int) -> None:
+        """Raise `UsageError` where a split has no window of a length."""
+        for split in SPLITS:
+            self._room(split, length)
+
+    def _room(self, split: str, length: int) -> int:
         """The last place where a window may start; raises `UsageError` where there is none."""
         last = self.length(split) - length - 1
         if length < 1 or last < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tradewind.core import Architecture, TransformerXL, UsageError
-from tradewind.training.data import SPLITS, TokenData
+from tradewind.training.data import TokenData
 
 
 def for_text(arch: Architecture, text: TokenData) -> Architecture:
@@ -41,5 +41,4 @@ def check_fit(model: Any, text: TokenData, length: int) -> None:
             f"windows of {length} tokens exceed the {positions} positions that the model has learned; use a shorter "
             f"length or an architecture with context={length}"
         )
-    for split in SPLITS:
-        text.room(split, length)
+    text.check_length(length)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tradewind.core.counting import count
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -35,8 +37,7 @@ class PredictedTable:
     def __repr__(self) -> str:
         names = list(self.mean)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        of = f"{len(self):,} architecture{'' if len(self) == 1 else 's'}"
-        return f"PredictedTable({of}: {', '.join(names[:SHOWN])}{more}; see .to_arrow())"
+        return f"PredictedTable({count(len(self), 'architecture')}: {', '.join(names[:SHOWN])}{more}; see .to_arrow())"
 
     def __getitem__(self, metric: str) -> np.ndarray:
         """The means of a metric, (N,)."""
